@@ -1,0 +1,1 @@
+"""Types, contracts, errors and find-by-name. Light: nothing heavy is imported here."""

@@ -1,0 +1,421 @@
+"""From a frame to predictions: the encoders and the model that belong together, fitted, saved and loaded as one.
+
+The same object serves in training, in evaluation, in batch and over HTTP, so training and serving cannot part ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from treadle.core import registry
+from treadle.core.errors import TreadleError, did_you_mean, listing, raise_all
+from treadle.core.files import write_json
+from treadle.core.jsonable import decode, encode, read_json
+from treadle.core.tasks import task_named
+from treadle.core.types import TARGET, Block, Context, Features, Field, Outcomes, Schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from treadle.core.protocols import Encoder, Model, Transform
+    from treadle.core.types import Array
+
+Step = tuple[str, Mapping[str, Any]]
+
+
+@dataclass
+class Chain:
+    """Some columns on their way to one block: named steps, then an encoder."""
+
+    name: str
+    kind: str
+    fields: tuple[Field, ...]
+    steps: tuple[Step, ...] = ()
+    transforms: list[Transform] = field(default_factory=list)
+    outputs: tuple[Field, ...] = ()
+    encoder: Encoder | None = None
+
+
+class Predictor:
+    """A model with everything it takes to go from a user's row to a prediction.
+
+    Attributes:
+        schema: the columns it reads, and its target.
+        task: the task's name.
+        classes: labels as text, in the order of the codes (classification).
+        threshold: from which probability on the last of two classes is predicted.
+        model_name, options: what was fitted.
+    """
+
+    def __init__(
+        self,
+        *,
+        schema: Schema,
+        task: str,
+        model_name: str,
+        options: Mapping[str, Any] | None = None,
+        classes: Sequence[str] = (),
+        steps: Mapping[str, Sequence[Step]] | None = None,
+        threshold: float = 0.5,
+    ) -> None:
+        self.schema = schema
+        self.task = task
+        self.model_name = model_name
+        self.options = dict(options or {})
+        self.classes = tuple(classes)
+        self.threshold = threshold
+        self.model: Model = registry.build("models", model_name, self.options, where="model.options")
+        self.chains = self._plan_chains(steps or {})
+
+    # -- learning
+
+    def fit(
+        self, train: pl.DataFrame, valid: pl.DataFrame | None, context: Context, weight: Array | None = None
+    ) -> Self:
+        """Fit encoders and model on ``train``; ``valid`` is for early stopping.
+
+        Args:
+            train, valid: frames that hold the schema's features and its target, decoded (see `align`).
+            context: seed, threads, budget and so on; its ``classes`` is set here.
+            weight: one weight a row of ``train``.
+        """
+        context = replace(context, task=self.task, classes=len(self.classes))
+        for chain in self.chains:
+            self._fit_chain(chain, train)
+        train_features = self.features(train, weight=weight)
+        valid_features = self.features(valid) if valid is not None and valid.height else None
+        self.model = self.model.fit(train_features, valid_features, context)
+        return self
+
+    def _plan_chains(self, steps: Mapping[str, Sequence[Step]]) -> list[Chain]:
+        if self.model.tags.frame:
+            return []
+        chains = []
+        for name, chosen in steps.items():
+            item = self.schema.field(name)
+            chains.append(Chain(name, item.kind, (item,), tuple((step, dict(given)) for step, given in chosen)))
+        grouped: dict[str, list[Field]] = {}
+        for item in self.schema.features:
+            if item.name not in steps:
+                grouped.setdefault(item.kind, []).append(item)
+        return [Chain(kind, kind, tuple(fields)) for kind, fields in sorted(grouped.items())] + chains
+
+    def _fit_chain(self, chain: Chain, frame: pl.DataFrame) -> None:
+        part = frame.select([item.name for item in chain.fields])
+        chain.transforms = []
+        for position, (name, given) in enumerate(chain.steps):
+            step = registry.build("transforms", name, given, where=f"features.{chain.name}.{name}")
+            step.fit(part)
+            if not hasattr(step, "encodes"):
+                part = step.apply(part)
+                chain.transforms.append(step)
+            elif position < len(chain.steps) - 1:
+                raise TreadleError(
+                    f"{name} makes numbers of the column and must be the last step", where=f"features.{chain.name}"
+                )
+            else:
+                chain.encoder = step
+                chain.outputs = ()
+                return
+        chain.outputs = chain.fields if not chain.steps else _fields_of(part, chain.fields[0])
+        chain.encoder = self._encoder(chain).fit(part)
+
+    def _encoder(self, chain: Chain) -> Any:
+        kind = chain.outputs[0].kind if chain.outputs else chain.kind
+        return registry.load("modalities", kind)().encoder(chain.outputs, self.model.tags.needs)
+
+    # -- predicting
+
+    def align(self, frame: pl.DataFrame, *, target: bool = False) -> pl.DataFrame:
+        """The columns that the model reads, in the types it was trained on.
+
+        Every column that is missing, and every value that cannot be read, is named in one error. Columns that the
+        model does not know are left out.
+
+        Args:
+            frame: rows as they arrive.
+            target: also bring the target along; it must then be there.
+        """
+        wanted = list(self.schema.features)
+        if target and self.schema.target:
+            wanted.append(self.schema.field(self.schema.target))
+        absent = [item.name for item in wanted if item.name not in frame.columns]
+        if absent:
+            hints = "".join(did_you_mean(name, frame.columns) for name in absent[:1])
+            raise TreadleError(
+                f"{'columns are' if len(absent) > 1 else 'a column is'} missing: {listing(absent)}{hints}",
+                expected=f"the columns {listing([item.name for item in wanted], 40)}",
+            )
+        problems: list[TreadleError] = []
+        columns = []
+        for item in wanted:
+            if item.role == TARGET:
+                columns.append(frame[item.name])
+                continue
+            try:
+                columns.append(registry.load("modalities", item.kind)().decode(frame[item.name], item))
+            except TreadleError as error:
+                problems.append(error)
+        raise_all(problems)
+        import polars as pl
+
+        return pl.DataFrame(columns)
+
+    def features(self, frame: pl.DataFrame, weight: Array | None = None) -> Features:
+        """The model's input; with codes or values of the target when the frame holds it."""
+        blocks: dict[str, Block] = {}
+        for chain in self.chains:
+            part = frame.select([item.name for item in chain.fields])
+            for step in chain.transforms:
+                part = step.apply(part)
+            assert chain.encoder is not None, "fit or load comes first"  # noqa: S101
+            blocks[chain.name] = chain.encoder.apply(part)
+        target = None
+        if self.schema.target and self.schema.target in frame.columns and task_named(self.task).truth != "none":
+            target = self.truth(frame)
+        names = [item.name for item in self.schema.features]
+        return Features(blocks, frame.select(names), self.schema, target, weight)
+
+    def truth(self, frame: pl.DataFrame) -> Array:
+        """The target as codes (classification; a label never seen is an error) or as float64 values."""
+        column = frame[str(self.schema.target)]
+        return encode_target(column, self.task, self.classes)
+
+    def predict_codes(self, aligned: pl.DataFrame) -> Outcomes:
+        """Predictions as arrays, for rows that went through `align`; truth included when the target is there."""
+        import numpy as np
+
+        features = self.features(aligned)
+        raw = self.model.predict(replace(features, target=None))
+        truth = features.target
+        if task_named(self.task).truth == "none" and self.schema.target and self.schema.target in aligned.columns:
+            labels = aligned[self.schema.target].cast(str)
+            truth = np.unique(labels.fill_null("").to_numpy(), return_inverse=True)[1].astype(np.int64)
+        if self.task == "classification":
+            width = len(self.classes)
+            probability = raw.select(f"probability_{i}" for i in range(width)).to_numpy().astype(np.float64)
+            return Outcomes(self.task, truth, self.decide(probability), probability=probability, classes=self.classes)
+        levels = sorted((float(name[9:]), name) for name in raw.columns if name.startswith("quantile_"))
+        if self.task == "anomaly":
+            score = raw["score"].to_numpy()
+            flagged = (score > 0).astype(np.int64)
+            return Outcomes(self.task, truth, flagged, extra={"score": score})
+        extra = {}
+        if self.task == "clustering":
+            extra["features"] = features.matrix()
+        return Outcomes(
+            self.task,
+            truth,
+            raw["prediction"].to_numpy(),
+            low=raw[levels[0][1]].to_numpy() if levels else None,
+            high=raw[levels[-1][1]].to_numpy() if levels else None,
+            extra=extra,
+        )
+
+    def decide(self, probability: Array) -> Array:
+        """Codes from probabilities: the threshold for two classes, the most probable one for more."""
+        import numpy as np
+
+        if probability.shape[1] == 2:
+            return (probability[:, 1] >= self.threshold).astype(np.int64)
+        if not probability.shape[0]:
+            return np.zeros(0, dtype=np.int64)
+        return np.asarray(probability.argmax(axis=1))
+
+    def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """``prediction`` with labels as in the data, then ``probability_<label>``, or ``low`` and ``high``.
+
+        Args:
+            frame: rows with the schema's feature columns, of any length, none included.
+        """
+        return self.present(self.predict_codes(self.align(frame)))
+
+    def present(self, outcomes: Outcomes) -> pl.DataFrame:
+        """Outcomes as the frame that `predict` returns."""
+        import polars as pl
+
+        columns: dict[str, Any] = {}
+        if self.task == "classification":
+            labels = self.labels()
+            columns["prediction"] = labels.gather(pl.Series(outcomes.prediction, dtype=pl.UInt32))
+            if outcomes.probability is not None:
+                for position, label in enumerate(self.classes):
+                    columns[f"probability_{label}"] = outcomes.probability[:, position]
+        elif self.task == "anomaly":
+            columns["prediction"] = outcomes.prediction.astype(bool)
+            columns["score"] = outcomes.extra["score"]
+        else:
+            columns["prediction"] = outcomes.prediction
+            if outcomes.low is not None and outcomes.high is not None:
+                columns["low"], columns["high"] = outcomes.low, outcomes.high
+        return pl.DataFrame(columns)
+
+    def labels(self) -> pl.Series:
+        """The classes in the type that the target had."""
+        import polars as pl
+
+        text = pl.Series("prediction", list(self.classes), dtype=pl.String)
+        kind = getattr(pl, self.schema.field(str(self.schema.target)).dtype, pl.String)
+        if kind == pl.Boolean:
+            return (text == "true").rename("prediction")
+        if kind in (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float64):
+            return text.cast(kind)
+        return text
+
+    # -- on disk
+
+    def save(self, folder: Path) -> None:
+        """Write everything below ``folder``, which must not exist or be empty."""
+        folder.mkdir(parents=True, exist_ok=True)
+        chains = []
+        for number, chain in enumerate(self.chains):
+            place = folder / f"chain_{number}"
+            for position, transform in enumerate(chain.transforms):
+                (place / f"step_{position}").mkdir(parents=True)
+                transform.save(place / f"step_{position}")
+            (place / "encoder").mkdir(parents=True)
+            assert chain.encoder is not None, "fit or load comes first"  # noqa: S101
+            chain.encoder.save(place / "encoder")
+            chains.append(
+                {
+                    "name": chain.name,
+                    "kind": chain.kind,
+                    "fields": [item.name for item in chain.fields],
+                    "steps": [[name, encode(given)] for name, given in chain.steps],
+                    "outputs": encode(chain.outputs),
+                }
+            )
+        (folder / "model").mkdir()
+        self.model.save(folder / "model")
+        write_json(
+            folder / "predictor.json",
+            {
+                "schema": self.schema,
+                "task": self.task,
+                "classes": self.classes,
+                "threshold": self.threshold,
+                "model": self.model_name,
+                "options": encode(self.options),
+                "chains": chains,
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Predictor:
+        """Read what `save` wrote; every part checks its own structure."""
+        data = read_json(folder / "predictor.json")
+        try:
+            predictor = cls(
+                schema=decode(Schema, data["schema"]),
+                task=data["task"],
+                model_name=data["model"],
+                options=data["options"],
+                classes=data["classes"],
+                threshold=float(data["threshold"]),
+            )
+            predictor.chains = [predictor._load_chain(folder, n, item) for n, item in enumerate(data["chains"])]
+            predictor.model = predictor.model.load(folder / "model")
+        except TreadleError:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
+            raise TreadleError(
+                f"the predictor cannot be read ({type(error).__name__}: {error})", where=folder
+            ) from None
+        return predictor
+
+    def _load_chain(self, folder: Path, number: int, item: Mapping[str, Any]) -> Chain:
+        chain = Chain(
+            str(item["name"]),
+            str(item["kind"]),
+            tuple(self.schema.field(name) for name in item["fields"]),
+            tuple((str(name), dict(given)) for name, given in item["steps"]),
+            outputs=tuple(decode(Field, output) for output in item["outputs"]),
+        )
+        place = folder / f"chain_{number}"
+        for position, (name, given) in enumerate(chain.steps):
+            step = registry.build("transforms", name, given)
+            if hasattr(step, "encodes"):
+                chain.encoder = step.load(place / "encoder")
+            else:
+                chain.transforms.append(step.load(place / f"step_{position}"))
+        if chain.encoder is None:
+            chain.encoder = self._encoder(chain).load(place / "encoder")
+        return chain
+
+
+def encode_target(column: pl.Series, task: str, classes: Sequence[str]) -> Array:
+    """The target as int64 codes of ``classes``, or as float64 values.
+
+    Raises:
+        TreadleError: a label that is not among the classes, a missing or unreadable value, with its row.
+    """
+    import numpy as np
+    import polars as pl
+
+    if task_named(task).truth == "values":
+        values = column.cast(pl.Float64, strict=False)
+        if values.null_count() or values.is_nan().any():
+            row = int((values.is_null() | values.is_nan()).arg_true()[0])
+            raise TreadleError(
+                f"{column[row]!r} is not a number", where=f"column {column.name!r}, row {row + 1}",
+                expected="a number in every row of a regression's target",
+            )  # fmt: skip
+        return values.to_numpy()
+    text = label_text(column)
+    codes = text.replace_strict(
+        {label: code for code, label in enumerate(classes)}, default=None, return_dtype=pl.Int64
+    )
+    if codes.null_count():
+        row = int(codes.is_null().arg_true()[0])
+        raise TreadleError(
+            f"the label {column[row]!r} is not among the classes", where=f"column {column.name!r}, row {row + 1}",
+            expected=f"one of {listing(classes)}",
+        )  # fmt: skip
+    return codes.to_numpy().astype(np.int64)
+
+
+def label_text(column: pl.Series) -> pl.Series:
+    """Labels as text: booleans as ``true``/``false``, whole numbers without a point, text without blanks around it."""
+    import polars as pl
+
+    if column.dtype == pl.Boolean:
+        return column.cast(pl.UInt8).cast(pl.String).replace({"0": "false", "1": "true"})
+    if column.dtype.is_float():
+        whole = column.drop_nulls()
+        if (whole == whole.floor()).all():
+            column = column.cast(pl.Int64, strict=False)
+    text = column.cast(pl.String)
+    return text.str.strip_chars()
+
+
+def classes_of(column: pl.Series) -> tuple[str, ...]:
+    """The labels that occur: numbers in their order, text in the alphabet's."""
+    labels = label_text(column).drop_nulls().unique().to_list()
+    try:
+        return tuple(sorted(labels, key=float))
+    except ValueError:
+        return tuple(sorted(labels))
+
+
+def _fields_of(frame: pl.DataFrame, origin: Field) -> tuple[Field, ...]:
+    """What a transform's output columns are: the origin's kind where the name is kept, else by their type."""
+    import polars as pl
+
+    found = []
+    for name, dtype in frame.schema.items():
+        if name == origin.name and (dtype == pl.String) == (origin.dtype == "String"):
+            kind = origin.kind
+        elif dtype.is_numeric() or dtype == pl.Boolean:
+            kind = "number"
+        else:
+            kind = "time" if dtype.is_temporal() else "category"
+        found.append(replace(origin, name=name, kind=kind, dtype=str(dtype)))
+    kinds = {item.kind for item in found}
+    if len(kinds) > 1:
+        raise TreadleError(
+            f"the steps make columns of several kinds ({listing(sorted(kinds))})", where=f"features.{origin.name}"
+        )
+    return tuple(found)

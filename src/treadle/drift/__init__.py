@@ -1,0 +1,1 @@
+"""What compares profiles, one file a detector."""

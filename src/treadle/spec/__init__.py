@@ -1,0 +1,1 @@
+"""The declarative file: read, complete, check, write back."""

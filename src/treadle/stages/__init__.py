@@ -1,0 +1,1 @@
+"""The way of the data: one pure function a file."""

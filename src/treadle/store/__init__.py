@@ -1,0 +1,1 @@
+"""The workspace: results, bundles, runs and registry, ledger."""

@@ -1,0 +1,1 @@
+"""Transports of messages, one file each."""

@@ -1,0 +1,1 @@
+"""Named steps on columns, one file a step."""
