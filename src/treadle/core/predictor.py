@@ -6,37 +6,23 @@ The same object serves in training, in evaluation, in batch and over HTTP, so tr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from treadle.core import registry
+from treadle.core.encoding import Encoding, Step
 from treadle.core.errors import TreadleError, did_you_mean, listing, raise_all
 from treadle.core.files import write_json
 from treadle.core.jsonable import decode, encode, read_json
 from treadle.core.tasks import task_named
-from treadle.core.types import TARGET, Block, Context, Features, Field, Outcomes, Schema
+from treadle.core.types import TARGET, Context, Features, Outcomes, Schema
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from treadle.core.protocols import Encoder, Model, Transform
+    from treadle.core.protocols import Model
     from treadle.core.types import Array
-
-Step = tuple[str, Mapping[str, Any]]
-
-
-@dataclass
-class Chain:
-    """Some columns on their way to one block: named steps, then an encoder."""
-
-    name: str
-    kind: str
-    fields: tuple[Field, ...]
-    steps: tuple[Step, ...] = ()
-    transforms: list[Transform] = field(default_factory=list)
-    outputs: tuple[Field, ...] = ()
-    encoder: Encoder | None = None
 
 
 class Predictor:
@@ -68,7 +54,9 @@ class Predictor:
         self.classes = tuple(classes)
         self.threshold = threshold
         self.model: Model = registry.build("models", model_name, self.options, where="model.options")
-        self.chains = self._plan_chains(steps or {})
+        self.steps = {name: tuple(chosen) for name, chosen in (steps or {}).items()}
+        self.encoding = Encoding(schema, self.model.tags.needs, {} if self.model.tags.frame else self.steps)
+        self._encodes = not self.model.tags.frame
 
     # -- learning
 
@@ -83,49 +71,12 @@ class Predictor:
             weight: one weight a row of ``train``.
         """
         context = replace(context, task=self.task, classes=len(self.classes))
-        for chain in self.chains:
-            self._fit_chain(chain, train)
+        if self._encodes:
+            self.encoding.fit(train)
         train_features = self.features(train, weight=weight)
         valid_features = self.features(valid) if valid is not None and valid.height else None
         self.model = self.model.fit(train_features, valid_features, context)
         return self
-
-    def _plan_chains(self, steps: Mapping[str, Sequence[Step]]) -> list[Chain]:
-        if self.model.tags.frame:
-            return []
-        chains = []
-        for name, chosen in steps.items():
-            item = self.schema.field(name)
-            chains.append(Chain(name, item.kind, (item,), tuple((step, dict(given)) for step, given in chosen)))
-        grouped: dict[str, list[Field]] = {}
-        for item in self.schema.features:
-            if item.name not in steps:
-                grouped.setdefault(item.kind, []).append(item)
-        return [Chain(kind, kind, tuple(fields)) for kind, fields in sorted(grouped.items())] + chains
-
-    def _fit_chain(self, chain: Chain, frame: pl.DataFrame) -> None:
-        part = frame.select([item.name for item in chain.fields])
-        chain.transforms = []
-        for position, (name, given) in enumerate(chain.steps):
-            step = registry.build("transforms", name, given, where=f"features.{chain.name}.{name}")
-            step.fit(part)
-            if not hasattr(step, "encodes"):
-                part = step.apply(part)
-                chain.transforms.append(step)
-            elif position < len(chain.steps) - 1:
-                raise TreadleError(
-                    f"{name} makes numbers of the column and must be the last step", where=f"features.{chain.name}"
-                )
-            else:
-                chain.encoder = step
-                chain.outputs = ()
-                return
-        chain.outputs = chain.fields if not chain.steps else _fields_of(part, chain.fields[0])
-        chain.encoder = self._encoder(chain).fit(part)
-
-    def _encoder(self, chain: Chain) -> Any:
-        kind = chain.outputs[0].kind if chain.outputs else chain.kind
-        return registry.load("modalities", kind)().encoder(chain.outputs, self.model.tags.needs)
 
     # -- predicting
 
@@ -166,18 +117,12 @@ class Predictor:
 
     def features(self, frame: pl.DataFrame, weight: Array | None = None) -> Features:
         """The model's input; with codes or values of the target when the frame holds it."""
-        blocks: dict[str, Block] = {}
-        for chain in self.chains:
-            part = frame.select([item.name for item in chain.fields])
-            for step in chain.transforms:
-                part = step.apply(part)
-            assert chain.encoder is not None, "fit or load comes first"  # noqa: S101
-            blocks[chain.name] = chain.encoder.apply(part)
+        blocks = self.encoding.apply(frame) if self._encodes else {}
         target = None
         if self.schema.target and self.schema.target in frame.columns and task_named(self.task).truth != "none":
             target = self.truth(frame)
         names = [item.name for item in self.schema.features]
-        return Features(blocks, frame.select(names), self.schema, target, weight)
+        return Features(blocks, frame.select(names), self.schema, target, weight, self.steps)
 
     def truth(self, frame: pl.DataFrame) -> Array:
         """The target as codes (classification; a label never seen is an error) or as float64 values."""
@@ -270,24 +215,9 @@ class Predictor:
     def save(self, folder: Path) -> None:
         """Write everything below ``folder``, which must not exist or be empty."""
         folder.mkdir(parents=True, exist_ok=True)
-        chains = []
-        for number, chain in enumerate(self.chains):
-            place = folder / f"chain_{number}"
-            for position, transform in enumerate(chain.transforms):
-                (place / f"step_{position}").mkdir(parents=True)
-                transform.save(place / f"step_{position}")
-            (place / "encoder").mkdir(parents=True)
-            assert chain.encoder is not None, "fit or load comes first"  # noqa: S101
-            chain.encoder.save(place / "encoder")
-            chains.append(
-                {
-                    "name": chain.name,
-                    "kind": chain.kind,
-                    "fields": [item.name for item in chain.fields],
-                    "steps": [[name, encode(given)] for name, given in chain.steps],
-                    "outputs": encode(chain.outputs),
-                }
-            )
+        if self._encodes:
+            (folder / "encoding").mkdir()
+            self.encoding.save(folder / "encoding")
         (folder / "model").mkdir()
         self.model.save(folder / "model")
         write_json(
@@ -299,7 +229,9 @@ class Predictor:
                 "threshold": self.threshold,
                 "model": self.model_name,
                 "options": encode(self.options),
-                "chains": chains,
+                "steps": {
+                    name: [[step, encode(given)] for step, given in chosen] for name, chosen in self.steps.items()
+                },
             },
         )
 
@@ -314,9 +246,11 @@ class Predictor:
                 model_name=data["model"],
                 options=data["options"],
                 classes=data["classes"],
+                steps={name: [(step, dict(given)) for step, given in chosen] for name, chosen in data["steps"].items()},
                 threshold=float(data["threshold"]),
             )
-            predictor.chains = [predictor._load_chain(folder, n, item) for n, item in enumerate(data["chains"])]
+            if predictor._encodes:
+                predictor.encoding.load(folder / "encoding")
             predictor.model = predictor.model.load(folder / "model")
         except TreadleError:
             raise
@@ -325,25 +259,6 @@ class Predictor:
                 f"the predictor cannot be read ({type(error).__name__}: {error})", where=folder
             ) from None
         return predictor
-
-    def _load_chain(self, folder: Path, number: int, item: Mapping[str, Any]) -> Chain:
-        chain = Chain(
-            str(item["name"]),
-            str(item["kind"]),
-            tuple(self.schema.field(name) for name in item["fields"]),
-            tuple((str(name), dict(given)) for name, given in item["steps"]),
-            outputs=tuple(decode(Field, output) for output in item["outputs"]),
-        )
-        place = folder / f"chain_{number}"
-        for position, (name, given) in enumerate(chain.steps):
-            step = registry.build("transforms", name, given)
-            if hasattr(step, "encodes"):
-                chain.encoder = step.load(place / "encoder")
-            else:
-                chain.transforms.append(step.load(place / f"step_{position}"))
-        if chain.encoder is None:
-            chain.encoder = self._encoder(chain).load(place / "encoder")
-        return chain
 
 
 def encode_target(column: pl.Series, task: str, classes: Sequence[str]) -> Array:
@@ -398,24 +313,3 @@ def classes_of(column: pl.Series) -> tuple[str, ...]:
         return tuple(sorted(labels, key=float))
     except ValueError:
         return tuple(sorted(labels))
-
-
-def _fields_of(frame: pl.DataFrame, origin: Field) -> tuple[Field, ...]:
-    """What a transform's output columns are: the origin's kind where the name is kept, else by their type."""
-    import polars as pl
-
-    found = []
-    for name, dtype in frame.schema.items():
-        if name == origin.name and (dtype == pl.String) == (origin.dtype == "String"):
-            kind = origin.kind
-        elif dtype.is_numeric() or dtype == pl.Boolean:
-            kind = "number"
-        else:
-            kind = "time" if dtype.is_temporal() else "category"
-        found.append(replace(origin, name=name, kind=kind, dtype=str(dtype)))
-    kinds = {item.kind for item in found}
-    if len(kinds) > 1:
-        raise TreadleError(
-            f"the steps make columns of several kinds ({listing(sorted(kinds))})", where=f"features.{origin.name}"
-        )
-    return tuple(found)

@@ -188,6 +188,8 @@ class Features:
         schema: what the columns mean.
         target: int64 codes (classification) or float64 values (regression); None when predicting or unsupervised.
         weight: one weight a row, float64, or None.
+        steps: the steps that the user named for some columns, for a model that encodes by itself.
+        group: int64 codes of the rows that must not be split apart, or None.
     """
 
     blocks: Mapping[str, Block]
@@ -195,6 +197,8 @@ class Features:
     schema: Schema
     target: Array | None = None
     weight: Array | None = None
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    group: Array | None = None
 
     @property
     def rows(self) -> int:
