@@ -133,12 +133,19 @@ class Predictor:
         """Predictions as arrays, for rows that went through `align`; truth included when the target is there."""
         import numpy as np
 
-        features = self.features(aligned)
-        raw = self.model.predict(replace(features, target=None))
-        truth = features.target
+        outcomes = self.predict_features(self.features(aligned))
         if task_named(self.task).truth == "none" and self.schema.target and self.schema.target in aligned.columns:
             labels = aligned[self.schema.target].cast(str)
-            truth = np.unique(labels.fill_null("").to_numpy(), return_inverse=True)[1].astype(np.int64)
+            codes = np.unique(labels.fill_null("").to_numpy(), return_inverse=True)[1].astype(np.int64)
+            outcomes = replace(outcomes, truth=codes)
+        return outcomes
+
+    def predict_features(self, features: Features) -> Outcomes:
+        """The same for rows that are encoded already; the truth is ``features.target``."""
+        import numpy as np
+
+        raw = self.model.predict(replace(features, target=None))
+        truth = features.target
         if self.task == "classification":
             width = len(self.classes)
             probability = raw.select(f"probability_{i}" for i in range(width)).to_numpy().astype(np.float64)

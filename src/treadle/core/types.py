@@ -359,6 +359,22 @@ class MetricTags:
 
 
 @dataclass(frozen=True)
+class ExplainerTags:
+    """What an explainer says and what it needs.
+
+    Attributes:
+        rows: it explains rows one by one; False for one that speaks of the whole model only.
+        additive: base and values add up to the output.
+        requires, extra: libraries to import, and the extra of the package that brings them.
+    """
+
+    rows: bool = True
+    additive: bool = False
+    requires: tuple[str, ...] = ()
+    extra: str | None = None
+
+
+@dataclass(frozen=True)
 class Context:
     """What a model may know while it fits, besides the features.
 
@@ -396,7 +412,10 @@ class Attribution:
         base: what the values start from: ``base + values.sum(axis=1)`` is ``output`` where the method is additive.
         output: the explained output of each row, on the scale named by ``scale``.
         scale: ``probability``, ``log-odds``, ``value`` or a metric's name.
-        label: the class explained, as text.
+        label: the class explained, as text; None where each row has its own (``details["labels"]``) or there is none.
+        low, high: 95 % interval of ``values``, where the method has one.
+        details: what else the method found, JSON types only: curves, labels by row.
+        notes: what was left out or sampled, one sentence each.
     """
 
     method: str
@@ -408,6 +427,8 @@ class Attribution:
     label: str | None = None
     low: Array | None = None
     high: Array | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
