@@ -46,6 +46,7 @@ class Encoding:
     def __init__(self, schema: Schema, needs: Needs, steps: Mapping[str, Sequence[Step]]) -> None:
         self.schema = schema
         self.needs = needs
+        self.steps = steps
         self.chains: list[Chain] = []
         grouped: dict[str, list[Field]] = {}
         for item in schema.features:

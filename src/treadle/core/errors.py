@@ -53,6 +53,7 @@ class Problems(TreadleError):
         self.args = (self.message(),)
 
     def message(self) -> str:
+        """All messages, one after the other."""
         return "\n".join(problem.message() for problem in self.problems)
 
 

@@ -58,7 +58,7 @@ class Option:
 
 def options_of(component: Any) -> dict[str, Option]:
     """The options of a component: the keyword-only arguments of its ``__init__`` (or of the function itself)."""
-    function: Any = vars(component).get("__init__", component.__init__) if isinstance(component, type) else component
+    function: Any = getattr(component, "__init__") if isinstance(component, type) else component  # noqa: B009
     hints = typing.get_type_hints(function, include_extras=True)
     found: dict[str, Option] = {}
     for name, parameter in inspect.signature(function).parameters.items():

@@ -61,7 +61,12 @@ class Predictor:
     # -- learning
 
     def fit(
-        self, train: pl.DataFrame, valid: pl.DataFrame | None, context: Context, weight: Array | None = None
+        self,
+        train: pl.DataFrame,
+        valid: pl.DataFrame | None,
+        context: Context,
+        weight: Array | None = None,
+        group: Array | None = None,
     ) -> Self:
         """Fit encoders and model on ``train``; ``valid`` is for early stopping.
 
@@ -69,11 +74,12 @@ class Predictor:
             train, valid: frames that hold the schema's features and its target, decoded (see `align`).
             context: seed, threads, budget and so on; its ``classes`` is set here.
             weight: one weight a row of ``train``.
+            group: int64 codes of the rows of ``train`` that a model which splits them again must keep together.
         """
         context = replace(context, task=self.task, classes=len(self.classes))
         if self._encodes:
             self.encoding.fit(train)
-        train_features = self.features(train, weight=weight)
+        train_features = self.features(train, weight, group)
         valid_features = self.features(valid) if valid is not None and valid.height else None
         self.model = self.model.fit(train_features, valid_features, context)
         return self
@@ -115,14 +121,14 @@ class Predictor:
 
         return pl.DataFrame(columns)
 
-    def features(self, frame: pl.DataFrame, weight: Array | None = None) -> Features:
+    def features(self, frame: pl.DataFrame, weight: Array | None = None, group: Array | None = None) -> Features:
         """The model's input; with codes or values of the target when the frame holds it."""
         blocks = self.encoding.apply(frame) if self._encodes else {}
         target = None
         if self.schema.target and self.schema.target in frame.columns and task_named(self.task).truth != "none":
             target = self.truth(frame)
         names = [item.name for item in self.schema.features]
-        return Features(blocks, frame.select(names), self.schema, target, weight, self.steps)
+        return Features(blocks, frame.select(names), self.schema, target, weight, self.steps, group)
 
     def truth(self, frame: pl.DataFrame) -> Array:
         """The target as codes (classification; a label never seen is an error) or as float64 values."""

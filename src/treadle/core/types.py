@@ -205,6 +205,22 @@ class Features:
         """Number of rows."""
         return self.frame.height
 
+    def take(self, index: Array) -> Features:
+        """Some of the rows, by position."""
+        import polars as pl
+
+        def part(values: Array | None) -> Array | None:
+            return None if values is None else values[index]
+
+        return replace(
+            self,
+            blocks={name: replace(block, values=block.values[index]) for name, block in self.blocks.items()},
+            frame=self.frame[pl.Series(index)],
+            target=part(self.target),
+            weight=part(self.weight),
+            group=part(self.group),
+        )
+
     def of_kind(self, kind: str) -> list[Block]:
         """The blocks of one kind, in order."""
         return [block for block in self.blocks.values() if block.kind == kind]
