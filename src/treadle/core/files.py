@@ -34,10 +34,15 @@ def disk_error(error: OSError, where: object) -> TreadleError:
     return TreadleError(problem, where=where, remedy=remedy)
 
 
+def temporary_beside(path: Path) -> Path:
+    """A fresh hidden name beside ``path``; it bears the process's id, so that what a dead one left is known."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+
+
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``; it takes the name only when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -67,7 +72,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     A folder that another process finished in the meantime is kept, and ours is dropped: both hold the same.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = temporary_beside(path)
     try:
         temporary.mkdir(parents=True)
         yield temporary
@@ -77,7 +82,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
     except OSError as error:
-        raise disk_error(error, path) from error
+        raise disk_error(error, error.filename or path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

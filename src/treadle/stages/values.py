@@ -34,6 +34,7 @@ class Job:
         events: for progress, and for the wish to stop.
         scratch: a folder that survives a crash, for checkpoints.
         run: the id of the run this belongs to.
+        recorder: the open line to tracking and registry (``call(verb, **arguments)``); None where no stage needs it.
     """
 
     spec: Spec
@@ -44,6 +45,7 @@ class Job:
     events: Events
     scratch: Path
     run: str = ""
+    recorder: Any = None
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,7 @@ class Registered:
         aliases: given at registration.
         tracking_run: the MLflow run's id.
         digest: of the bundle.
+        run: the run that made it.
     """
 
     name: str
@@ -240,6 +243,7 @@ class Registered:
     aliases: tuple[str, ...]
     tracking_run: str
     digest: str
+    run: str = ""
 
 
 @dataclass(frozen=True)
