@@ -25,17 +25,34 @@ def save_arrays(folder: Path, arrays: Mapping[str, Array]) -> None:
 
 def load_arrays(folder: Path, *names: str) -> list[Array]:
     """Read what `save_arrays` wrote."""
-    import numpy as np
-
     found: list[Array] = []
     for name in names:
         path = inside(folder, f"{name}.npy")
         try:
             if path.stat().st_size > MAX_ARRAY_BYTES:
                 raise TreadleError("the array is too large", where=path)
-            found.append(np.load(path, allow_pickle=False))
+            found.append(_read(path))
         except FileNotFoundError:
             raise TreadleError("the file is missing", where=path) from None
-        except (ValueError, EOFError, OSError) as error:
+        except (ValueError, TypeError, EOFError, OSError, OverflowError, MemoryError, RecursionError) as error:
             raise TreadleError(f"not a readable array ({error})", where=path) from None
     return found
+
+
+def _read(path: Path) -> Array:
+    """The array, once its header is known to fit the file: a forged shape must not claim memory that is not there."""
+    import math
+
+    import numpy as np
+
+    with path.open("rb") as handle:
+        version = np.lib.format.read_magic(handle)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(handle)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or dtype.kind not in "biufcUSmM" or min(shape, default=0) < 0:
+            raise ValueError(f"{dtype} of shape {shape} is not stored here")
+        if size != path.stat().st_size - handle.tell():
+            raise ValueError(f"{dtype} of shape {shape} does not fit the file's length")
+        handle.seek(0)
+        return np.asarray(np.lib.format.read_array(handle, allow_pickle=False))
