@@ -319,10 +319,29 @@ def label_text(column: pl.Series) -> pl.Series:
     return text.str.strip_chars()
 
 
-def classes_of(column: pl.Series) -> tuple[str, ...]:
-    """The labels that occur: numbers in their order, text in the alphabet's."""
+def classes_of(column: pl.Series, positive: str | None = None) -> tuple[str, ...]:
+    """The labels that occur: numbers in their order, text in the alphabet's; ``positive`` comes last.
+
+    Raises:
+        TreadleError: fewer than two labels, or a positive one that does not occur.
+    """
     labels = label_text(column).drop_nulls().unique().to_list()
     try:
-        return tuple(sorted(labels, key=float))
+        ordered = sorted(labels, key=float)
     except ValueError:
-        return tuple(sorted(labels))
+        ordered = sorted(labels)
+    if len(ordered) < 2:
+        found = f"only the class {ordered[0]!r}" if ordered else "no class at all"
+        raise TreadleError(
+            f"the target has {found}", where=f"column {column.name!r}", expected="at least two classes to tell apart"
+        )
+    if positive is not None:
+        if positive not in ordered:
+            hint = did_you_mean(positive, ordered)
+            raise TreadleError(
+                f"the class {positive!r} does not occur{hint}",
+                where="data.positive",
+                expected=f"one of {listing(ordered)}",
+            )
+        ordered = [label for label in ordered if label != positive] + [positive]
+    return tuple(ordered)

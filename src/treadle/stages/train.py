@@ -1,24 +1,23 @@
-"""Fit the model, or the best of several, on the training rows; the validation rows choose."""
+"""Fit the model, or the best of several; rows that are neither learned from nor for testing choose."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from treadle.core import registry
 from treadle.core.errors import TreadleError
-from treadle.core.predictor import Predictor, classes_of
+from treadle.core.tasks import task_named
 from treadle.core.types import Context, Outcomes, Schema
 from treadle.spec.base import seconds
 from treadle.spec.spec import Spec
+from treadle.stages.judge import Judge, Judged, better
+from treadle.stages.threshold import choose_threshold
+from treadle.stages.tune import tune
 from treadle.stages.values import Candidate, Job, Trained
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from treadle.core.types import Array
 
 INPUTS = ("ingest", "split")
 VALUE = Trained
@@ -32,6 +31,8 @@ def settings(spec: Spec) -> Any:
         "metric": spec.evaluate.metrics[:1],
         "cost": spec.evaluate.cost,
         "task": spec.task,
+        "positive": spec.data.positive,
+        "weight": spec.data.weight,
     }
 
 
@@ -53,83 +54,109 @@ def run(job: Job) -> Trained:
     """Fit, choose, refit; write ``predictor/`` and ``valid.parquet``."""
     import polars as pl
 
-    dataset = job.inputs["ingest"].value
+    schema: Schema = job.inputs["ingest"].value.schema
     frame = pl.read_parquet(job.inputs["ingest"].folder / "data.parquet")
-    parts = pl.read_parquet(job.inputs["split"].folder / "parts.parquet")["part"]
-    task = str(job.spec.task)
-    schema: Schema = dataset.schema
-    classes = classes_of(frame[str(schema.target)]) if task == "classification" else ()
-    train, valid = frame.filter(parts == "train"), frame.filter(parts == "valid")
-    metric = job.spec.evaluate.metrics[0]
+    splits = pl.read_parquet(job.inputs["split"].folder / "parts.parquet")
     context = Context(
-        task=task,
-        classes=len(classes),
+        task=str(job.spec.task),
         seed=job.spec.model.seed,
-        threads=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+        threads=_threads(),
         budget=seconds(job.spec.model.budget) if job.spec.model.budget else None,
-        metric=metric,
         quantiles=job.spec.model.quantiles,
         events=job.events,
         folder=job.scratch,
     )
+    judge = Judge(job.spec, schema, frame, splits, context)
+    judged, candidates, options, took = _choose(job, judge)
+    predictor = judged.predictor
+    if job.spec.model.refit and not judged.whole and len(judge.rows) > len(judge.train) * (judge.folds is None):
+        job.events.progress(f"fitting {predictor.model_name} on all {len(judge.rows):,} rows", len(candidates))
+        predictor = judge.fit(predictor.model_name, {**options, **judged.settled}, judge.rows, None)
+    if judged.outcomes is not None and judge.task == "classification":
+        predictor.threshold = choose_threshold(judged.outcomes, job.spec.evaluate.cost, judge.metric)
+    predictor.save(job.folder / "predictor")
+    if judged.outcomes is not None and task_named(judge.task).truth != "none":
+        _valid_frame(judged.outcomes, judged.rows).write_parquet(job.folder / "valid.parquet")
+    learned = frame[judge.rows]
+    profiles = tuple(registry.load("modalities", item.kind)().profile(learned[item.name]) for item in schema.features)
+    return Trained(
+        model=predictor.model_name,
+        options=predictor.options,
+        metric=judge.metric,
+        candidates=tuple(candidates),
+        classes=judge.classes,
+        threshold=predictor.threshold,
+        seconds=took,
+        profiles=profiles,
+    )
+
+
+def _threads() -> int:
+    """As many as OMP_NUM_THREADS says, else as the processor has cores for this process."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return int(limit) if limit.isdigit() and int(limit) > 0 else len(os.sched_getaffinity(0))
+
+
+def _choose(job: Job, judge: Judge) -> tuple[Judged, list[Candidate], dict[str, Any], float]:
+    """The best candidate with its options, all candidates (best first), and the seconds of the winner."""
     names = model_names(job.spec)
-    best: tuple[float, Predictor] | None = None
-    candidates = []
+    best: tuple[Judged, dict[str, Any], float] | None = None
+    candidates: list[Candidate] = []
     for number, name in enumerate(names):
         job.events.progress(f"fitting {name}", number, len(names))
         started = time.perf_counter()
-        predictor = Predictor(
-            schema=schema, task=task, model_name=name, options=job.spec.model.options, classes=classes,
-            steps=job.spec.steps(),
-        )  # fmt: skip
-        aligned = predictor.align(train, target=True)
-        held = predictor.align(valid, target=True) if valid.height else None
-        predictor.fit(aligned, held, context, weights(predictor, aligned, job.spec))
-        score = score_of(predictor.predict_codes(held), metric) if held is not None else float("nan")
-        candidates.append(Candidate(name, predictor.options, score, time.perf_counter() - started))
-        if best is None or better(score, best[0], metric):
-            best = (score, predictor)
+        options: dict[str, Any] = dict(_options(job.spec, name, names))
+        if job.spec.model.tune is not None and "held_out" not in registry.load("models", name).tags.can:
+            judged, tried, options = tune(job, judge, name, options, job.spec.model.tune)
+        else:
+            judged = judge.judge(name, options)
+            tried = [Candidate(name, options, judged.score, time.perf_counter() - started)]
+            if "leaderboard" in judged.predictor.model.tags.can:
+                model: Any = judged.predictor.model
+                tried += [
+                    Candidate(row["model"], {**row["options"], "weight": row["weight"]}, row["score"], row["seconds"])
+                    for row in model.leaderboard()[1:]
+                ]
+        took = time.perf_counter() - started
+        candidates += tried
+        if best is None or better(judged.score, best[0].score, judge.metric):
+            best = (judged, options, took)
+        if job.events.stopping:
+            break
     if best is None:
         raise TreadleError("no model was tried", where="model.name")
-    score, predictor = best
-    candidates = [replace(item, chosen=item.model == predictor.model_name) for item in candidates]
-    if job.spec.model.refit and valid.height:
-        options = {**predictor.options, **(predictor.model.settled() if "settled" in predictor.model.tags.can else {})}  # type: ignore[attr-defined]
-        predictor = Predictor(
-            schema=schema, task=task, model_name=predictor.model_name, options=options, classes=classes,
-            steps=job.spec.steps(),
+    judged, options, took = best
+    if "leaderboard" not in judged.predictor.model.tags.can:
+        winner = (judged.predictor.model_name, options)
+        candidates = [replace(item, chosen=(item.model, dict(item.options)) == winner) for item in candidates]
+    else:
+        candidates = [replace(item, chosen=item.model == judged.predictor.model_name) for item in candidates]
+    up = registry.load("metrics", judge.metric).tags.greater_is_better
+    worst = float("-inf") if up else float("inf")
+    candidates.sort(
+        key=lambda item: (not item.chosen, (-1 if up else 1) * (worst if item.score is None else item.score))
+    )
+    return judged, candidates, options, took
+
+
+def _options(spec: Spec, name: str, names: tuple[str, ...]) -> Mapping[str, Any]:
+    """One model's options: all that the spec gives, or for a list of models those under the model's name."""
+    if len(names) == 1:
+        return spec.model.options
+    unknown = [key for key in spec.model.options if key not in names]
+    if unknown:
+        raise TreadleError(
+            f"with several models, options stand under the name of one: {unknown[0]!r} is none of them",
+            where="model.options", expected=f"{{{names[0]}: {{OPTION: VALUE}}}}",
         )  # fmt: skip
-        both = predictor.align(frame.filter(parts.is_in(["train", "valid"])), target=True)
-        predictor.fit(both, None, context, weights(predictor, both, job.spec))
-    predictor.save(job.folder / "predictor")
-    profiles = tuple(registry.load("modalities", item.kind)().profile(train[item.name]) for item in schema.features)
-    chosen = next(item for item in candidates if item.chosen)
-    return Trained(
-        predictor.model_name, predictor.options, metric, tuple(candidates), classes, predictor.threshold,
-        chosen.seconds, profiles,
-    )  # fmt: skip
+    return dict(spec.model.options.get(name, {}))
 
 
-def weights(predictor: Predictor, frame: pl.DataFrame, spec: Spec) -> Array | None:
-    """One weight a training row, or None."""
-    import numpy as np
+def _valid_frame(outcomes: Outcomes, rows: Any) -> Any:
+    """``row``, ``truth``, ``prediction`` (codes or values) and ``probability_<code>`` of the rows that chose."""
+    import polars as pl
 
-    if spec.model.weights == "balanced" and predictor.classes:
-        codes = predictor.truth(frame)
-        counts = np.bincount(codes, minlength=len(predictor.classes))
-        return np.asarray(len(codes) / (np.count_nonzero(counts) * counts[codes]), dtype=np.float64)
-    return None
-
-
-def score_of(outcomes: Outcomes, metric: str) -> float:
-    """One metric of some outcomes."""
-    instance = registry.load("metrics", metric)()
-    instance.update(outcomes)
-    return float(instance.value())
-
-
-def better(one: float, other: float, metric: str) -> bool:
-    """Whether ``one`` is the better value; NaN never is."""
-    if one != one or other != other:
-        return other != other and one == one
-    return one > other if registry.load("metrics", metric).tags.greater_is_better else one < other
+    columns: dict[str, Any] = {"row": rows, "truth": outcomes.truth, "prediction": outcomes.prediction}
+    if outcomes.probability is not None:
+        columns |= {f"probability_{code}": column for code, column in enumerate(outcomes.probability.T)}
+    return pl.DataFrame(columns)
