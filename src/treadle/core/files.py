@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,33 @@ def hash_file(path: Path) -> str:
         while chunk := handle.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def hash_files(paths: Sequence[Path], memory: Path) -> list[str]:
+    """SHA-256 of each file's bytes, remembered in the JSON file ``memory``.
+
+    A file is known again by its path, inode, size and times of change. What changed within the last two seconds is not
+    remembered: a second change could hide in the same tick of the file system's clock.
+    """
+    known: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        loaded = json.loads(memory.read_bytes())
+        known = loaded if isinstance(loaded, dict) else {}
+    found, fresh = [], {}
+    for path in paths:
+        stat = path.stat()
+        name = str(path.resolve())
+        state = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        entry = known.get(name)
+        if isinstance(entry, dict) and entry.get("state") == state:
+            found.append(str(entry["sha256"]))
+            continue
+        found.append(hash_file(path))
+        if time.time() - max(stat.st_mtime, stat.st_ctime) > 2.0:
+            fresh[name] = {"state": state, "sha256": found[-1]}
+    if fresh and memory.parent.is_dir() and os.access(memory.parent, os.W_OK):
+        write_json(memory, {**known, **fresh})
+    return found
 
 
 def hash_value(value: Any) -> str:

@@ -353,6 +353,22 @@ class ModelTags:
 
 
 @dataclass(frozen=True)
+class SourceTags:
+    """How a source may be read.
+
+    Attributes:
+        requires: libraries to import; ``extra``: the extra of the package that brings them.
+        columnar: reading some of its columns or rows again is cheap (Parquet); what is not is kept as Parquet first.
+        whole: `Source.files` is all that the content depends on, so their hash is the version of the data.
+    """
+
+    requires: tuple[str, ...] = ()
+    extra: str | None = None
+    columnar: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True)
 class MetricTags:
     """What a metric reads and which way it points.
 
@@ -425,7 +441,8 @@ class Attribution:
         method: the explainer's name.
         columns: the user's columns.
         values: (rows, columns) for rows explained one by one, (columns,) for the whole model.
-        base: what the values start from: ``base + values.sum(axis=1)`` is ``output`` where the method is additive.
+        base: what the values start from: ``base + values.sum(axis=1)`` is ``output`` where the method is additive;
+            None where rows start from different bases (see `bases`).
         output: the explained output of each row, on the scale named by ``scale``.
         scale: ``probability``, ``log-odds``, ``value`` or a metric's name.
         label: the class explained, as text; None where each row has its own (``details["labels"]``) or there is none.
@@ -445,6 +462,15 @@ class Attribution:
     high: Array | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def bases(self) -> Array | None:
+        """One base a row: rows explained for different classes start from different bases."""
+        import numpy as np
+
+        if "bases" in self.details:
+            return np.asarray(self.details["bases"], dtype=np.float64)
+        return None if self.base is None else np.full(len(self.values), self.base)
 
 
 @dataclass(frozen=True)

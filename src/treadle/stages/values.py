@@ -57,12 +57,14 @@ class Dataset:
         rows: how many.
         schema: the columns.
         source: what was read, secrets left out.
+        inferred: how it was read (separator, encoding, ...), and why.
     """
 
     version: str
     rows: int
     schema: Schema
     source: tuple[str, ...]
+    inferred: tuple[Inference, ...] = ()
 
 
 @dataclass(frozen=True)
