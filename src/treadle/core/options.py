@@ -8,6 +8,7 @@ The spec's check, ``--help``, the documentation and the tuner's search space are
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from dataclasses import dataclass
 from typing import Any
@@ -59,11 +60,14 @@ class Option:
 def options_of(component: Any) -> dict[str, Option]:
     """The options of a component: the keyword-only arguments of its ``__init__`` (or of the function itself)."""
     function: Any = getattr(component, "__init__") if isinstance(component, type) else component  # noqa: B009
-    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters.values()
+    keyword = {item.name: item for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
+    # Only these are resolved: the others may name types that are imported for the type checker alone.
+    written = {name: note for name, note in getattr(function, "__annotations__", {}).items() if name in keyword}
+    names = getattr(function, "__globals__", {})
+    hints = typing.get_type_hints(types.SimpleNamespace(__annotations__=written), names, include_extras=True)
     found: dict[str, Option] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
+    for name, parameter in keyword.items():
         annotation = hints.get(name, Any)
         metadata: tuple[Any, ...] = ()
         if typing.get_origin(annotation) is typing.Annotated:

@@ -1,1 +1,1 @@
-"""Why a model says what it says, one file a method."""
+"""Explainers, one file each: functions ``explain(predictor, frame, background, *, options) -> Attribution``."""
