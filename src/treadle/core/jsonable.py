@@ -53,7 +53,7 @@ def decode(cls: Any, data: Any) -> Any:
     """The inverse of `encode` for the annotation ``cls``: dataclasses, tuples, mappings, optionals, plain values."""
     origin = typing.get_origin(cls)
     if data is None:
-        return None
+        return float("nan") if cls is float else None
     if origin in (types.UnionType, typing.Union):
         kinds = [kind for kind in typing.get_args(cls) if kind is not type(None)]
         if len(kinds) == 1:

@@ -161,7 +161,7 @@ class Predictor:
             score = raw["score"].to_numpy()
             flagged = (score > 0).astype(np.int64)
             return Outcomes(self.task, truth, flagged, extra={"score": score})
-        extra = {}
+        extra: dict[str, Any] = {"levels": (levels[0][0], levels[-1][0])} if levels else {}
         if self.task == "clustering":
             extra["features"] = features.matrix()
         return Outcomes(

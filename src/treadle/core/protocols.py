@@ -156,7 +156,11 @@ class Model(Protocol):
 
 @runtime_checkable
 class Metric(Protocol):
-    """One object offline, on shards, and on live traffic."""
+    """One object offline, on shards, and on live traffic.
+
+    Optional: ``reweighted(outcomes)`` returns a function from weightings of these rows, (replicates, rows), to the
+    values under them, (replicates,): it makes bootstrap intervals cheap. Without it they cost a fresh update each.
+    """
 
     tags: ClassVar[MetricTags]
 

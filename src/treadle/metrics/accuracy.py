@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING
 
-from treadle.core.types import MetricTags, Outcomes
+from treadle.core.types import MetricTags
+from treadle.metrics._confusion import CLASSES, Confusion
+from treadle.metrics._sums import ratio
+
+if TYPE_CHECKING:
+    from treadle.core.types import Array
 
 
-class Accuracy:
+class Accuracy(Confusion):
     """Right predictions divided by all, weighted where weights are given."""
 
-    tags: ClassVar[MetricTags] = MetricTags(tasks=frozenset({"classification"}))
+    tags = MetricTags(tasks=CLASSES)
 
-    def __init__(self) -> None:
-        self.right = 0.0
-        self.total = 0.0
-
-    def update(self, outcomes: Outcomes) -> None:
-        """Count."""
-        import numpy as np
-
-        weight = np.ones(len(outcomes)) if outcomes.weight is None else outcomes.weight
-        self.right += float(weight[outcomes.prediction == outcomes.truth].sum())
-        self.total += float(weight.sum())
-
-    def merge(self, other: Self) -> None:
-        """Add the counts."""
-        self.right += other.right
-        self.total += other.total
-
-    def value(self) -> float:
-        """The share, NaN for no rows."""
-        return self.right / self.total if self.total else float("nan")
+    def of(self, hit: Array, actual: Array, predicted: Array) -> Array:
+        """Hits divided by rows."""
+        return ratio(hit.sum(axis=-1), actual.sum(axis=-1))
 
 
 COMPONENT = Accuracy

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING
 
-from treadle.core.types import MetricTags, Outcomes
+from treadle.core.types import MetricTags
+from treadle.metrics._ranked import RANKED, Ranked
+from treadle.metrics._sums import Reweighted, ratio, undefined
+
+if TYPE_CHECKING:
+    from treadle.core.types import Array
 
 
-class RocAuc:
-    """Binary: P(a positive scores above a negative). More classes: one against the rest, macro average."""
+class RocAuc(Ranked):
+    """P(a positive scores above a negative), ties counting half. More classes: one against the rest, macro average."""
 
-    tags: ClassVar[MetricTags] = MetricTags(tasks=frozenset({"classification"}), reads="probability")
+    tags = MetricTags(tasks=RANKED, reads="probability")
 
-    def __init__(self) -> None:
-        self.seen: list[Outcomes] = []
-
-    def update(self, outcomes: Outcomes) -> None:
-        """Keep the rows: ranks cannot be summed up."""
-        self.seen.append(outcomes)
-
-    def merge(self, other: Self) -> None:
-        """Keep the other's rows as well."""
-        self.seen.extend(other.seen)
-
-    def value(self) -> float:
-        """The area; NaN when a class does not occur."""
+    def of(self, positive: Array, score: Array) -> Reweighted:
+        """Sort the negatives once; under each weighting, look up what weight of them lies below each positive."""
         import numpy as np
-        from sklearn.metrics import roc_auc_score
 
-        if not self.seen:
-            return float("nan")
-        truth = np.concatenate([part.truth for part in self.seen if part.truth is not None])
-        probability = np.concatenate([part.probability for part in self.seen if part.probability is not None])
-        weights = [part.weight if part.weight is not None else np.ones(len(part)) for part in self.seen]
-        areas = []
-        for code in [1] if probability.shape[1] == 2 else range(probability.shape[1]):
-            positive = truth == code
-            if not 0 < positive.sum() < len(positive):
-                return float("nan")
-            areas.append(roc_auc_score(positive, probability[:, code], sample_weight=np.concatenate(weights)))
-        return float(np.mean(areas))
+        high, low = np.flatnonzero(positive), np.flatnonzero(~positive)
+        if not len(high) or not len(low):
+            return undefined
+        low = low[np.argsort(score[low], kind="stable")]
+        high = high[np.argsort(score[high], kind="stable")]
+        below, upto = (np.searchsorted(score[low], score[high], side) for side in ("left", "right"))
+        tied = bool((below != upto).any())
+
+        def values(weights: Array) -> Array:
+            sums = np.zeros((len(weights), len(low) + 1))
+            np.cumsum(weights[:, low], axis=1, out=sums[:, 1:])
+            wins = sums[:, below]
+            if tied:
+                wins = 0.5 * (wins + sums[:, upto])
+            mine = weights[:, high]
+            return ratio(np.einsum("ij,ij->i", mine, wins), mine.sum(axis=1) * sums[:, -1])
+
+        return values
 
 
 COMPONENT = RocAuc

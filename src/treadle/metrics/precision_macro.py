@@ -1,0 +1,25 @@
+"""Mean precision over the classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle.core.types import MetricTags
+from treadle.metrics._confusion import CLASSES, Confusion, averaged
+from treadle.metrics._sums import ratio
+
+if TYPE_CHECKING:
+    from treadle.core.types import Array
+
+
+class PrecisionMacro(Confusion):
+    """The plain mean of the precision of all classes that occur."""
+
+    tags = MetricTags(tasks=CLASSES)
+
+    def of(self, hit: Array, actual: Array, predicted: Array) -> Array:
+        """Mean over the classes."""
+        return averaged(ratio(hit, predicted, 0.0), actual, predicted)
+
+
+COMPONENT = PrecisionMacro
