@@ -1,3 +1,6 @@
+"""``python -m treadle`` is the command ``treadle``."""
+
 from treadle.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Answers drawn for a person: tables, plain and narrow enough for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from treadle.flow.project import FinishedRun
+
+
+def grid(*titles: str, right: Sequence[str] = ()) -> Table:
+    """A table without frames; the columns in ``right`` hold numbers."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for title in titles:
+        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+    return table
+
+
+def number(value: float | int | None) -> str:
+    """A figure as short as it may be: four significant digits, thousands apart; a dash for nothing."""
+    if value is None or value != value:
+        return "-"
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if abs(value) < 0.001 and value else f"{value:.4f}"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval in brackets, or nothing."""
+    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def short_path(path: str | Path) -> str:
+    """The path from here where it lies below, else as it is."""
+    path = Path(path)
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def metrics_table(metrics: Mapping[str, Any], baseline: Mapping[str, Any] | None = None) -> Table:
+    """Metrics with their intervals, the baseline beside them."""
+    from treadle.core.jsonable import encode
+
+    table = grid("metric", "value", "95 % interval", "baseline", right=("value", "baseline"))
+    plain, beside = encode(metrics), encode(baseline or {})
+    for name, item in plain.items():
+        base = beside.get(name)
+        table.add_row(name, number(item["value"]), span(item.get("low"), item.get("high")),
+                      number(base["value"]) if base else "")  # fmt: skip
+    return table
+
+
+def gates_lines(console: Console, gates: Sequence[Any]) -> None:
+    """One line a gate."""
+    from treadle.core.jsonable import encode
+
+    for gate in encode(gates):
+        word = "[green]passed[/]" if gate["passed"] else "[red]failed[/]"
+        evidence = f"{number(gate['value'])} {span(gate['low'], gate['high'])}".strip()
+        console.print(f"gate {gate['gate']}: {word} ({gate['detail'] or evidence})", soft_wrap=True)
+
+
+def draw_run(console: Console, run: FinishedRun) -> None:
+    """What a run came to, and where to go from there."""
+    data = run.summary()
+    model = data["model"]
+    spent = sum(stage["seconds"] for stage in data["stages"])
+    kept = sum(stage["cached"] for stage in data["stages"])
+    trained = run.value("train").model
+    if kept == len(data["stages"]):
+        console.print(f"[bold]nothing changed[/]: this is run {run.id}", soft_wrap=True)
+    else:
+        console.print(f"[bold]run {run.id}[/] in {spent:.1f} s, {kept} of {len(data['stages'])} stages kept",
+                      soft_wrap=True)  # fmt: skip
+    aliases = f" ({', '.join(model['aliases'])})" if model["aliases"] else ""
+    console.print(f"model [bold]{model['name']}[/] version {model['version']}{aliases}: {data['task']} with {trained}",
+                  soft_wrap=True)  # fmt: skip
+    console.print()
+    console.print(metrics_table(data["metrics"], run.evaluation.baseline))
+    console.print(f"on {run.evaluation.rows:,} test rows that training never saw", style="dim")
+    console.print()
+    gates_lines(console, data["gates"])
+    if run.report.is_file():
+        console.print(f"report  {short_path(data['report'])}", soft_wrap=True)
+    console.print(f"bundle  {short_path(data['bundle'])}", soft_wrap=True)
+    console.print("next    treadle report --open | treadle predict IN -o OUT | treadle explain ROWS | treadle models")
+
+
+def draw_plan(console: Console, data: Mapping[str, Any]) -> None:
+    """The stages, then what was inferred."""
+    table = grid("stage", "will", "why")
+    for stage in data["stages"]:
+        table.add_row(stage["name"], "[dim]keep[/]" if stage["cached"] else "[bold]run[/]", stage["why"])
+    console.print(table)
+    if data["inferred"]:
+        console.print()
+        draw_inferred(console, data["inferred"])
+
+
+def draw_inferred(console: Console, inferred: Sequence[Any]) -> None:
+    """What the spec left out."""
+    from treadle.core.jsonable import dumps, encode
+
+    table = grid("inferred", "value", "because")
+    for item in encode(inferred):
+        value = item["value"] if isinstance(item["value"], str) else dumps(item["value"])
+        table.add_row(item["path"], value, item["reason"])
+    console.print(table)
+
+
+def draw_runs(console: Console, runs: Sequence[Mapping[str, Any]]) -> None:
+    """One line a run."""
+    if not runs:
+        console.print("there are no runs here yet: treadle run")
+        return
+    table = grid("run", "model", "task", "metric", "value", "gates", right=("value",))
+    for run in runs:
+        name, first = next(iter(run["metrics"].items()), ("", {"value": None}))
+        failed = sum(not gate["passed"] for gate in run["gates"])
+        gates = f"{failed} failed" if failed else "passed" if run["gates"] else ""
+        model = f"{run['model']['name']} {run['model']['version']}"
+        table.add_row(run["run"], model, run["task"], name, number(first["value"]), gates)
+    console.print(table)
+
+
+def draw_findings(console: Console, findings: Sequence[Any]) -> None:
+    """What was found in the data, the worst first."""
+    from treadle.core.jsonable import encode
+
+    colours = {"error": "red", "warning": "yellow"}
+    order = ("error", "warning", "note")
+    for item in sorted(encode(findings), key=lambda item: order.index(item["severity"])):
+        console.print(f"[{colours.get(item['severity'], 'dim')}]{item['severity']}[/] {item['text']}", soft_wrap=True)
+
+
+def draw_show(console: Console, run: FinishedRun, data: Mapping[str, Any]) -> None:
+    """Everything about one run."""
+    draw_run(console, run)
+    console.print()
+    draw_findings(console, data["findings"])
+    console.print()
+    draw_inferred(console, data["inferred"])
+
+
+def draw_components(console: Console, found: Sequence[Mapping[str, Any]], detailed: bool) -> None:
+    """What there is; with its options where one group was asked for."""
+    from rich.markup import escape
+
+    if not detailed:
+        table = grid("group", "name", "what", "extra")
+        last = ""
+        for item in found:
+            lacking = f" [yellow](not installed: {', '.join(item['missing'])})[/]" if item["missing"] else ""
+            table.add_row("" if item["group"] == last else item["group"], item["name"], escape(item["doc"]),
+                          (item["extra"] or "") + lacking)  # fmt: skip
+            last = item["group"]
+        console.print(table)
+        return
+    for item in found:
+        lacking = ""
+        if item["missing"]:
+            command = f"pip install 'treadle[{item['extra']}]'" if item["extra"] else " ".join(item["missing"])
+            lacking = f" [yellow](not installed: {escape(command)})[/]"
+        console.print(f"[bold]{item['name']}[/]  [dim]{item['file']}[/]{lacking}", soft_wrap=True)
+        console.print(f"  {escape(item['doc'])}", soft_wrap=True)
+        table = grid("  option", "type", "default", "range", "what")
+        for option in item["options"]:
+            limits = span(option["low"], option["high"]) or (
+                f"from {number(option['low'])}" if option["low"] is not None
+                else f"to {number(option['high'])}" if option["high"] is not None else ""
+            )  # fmt: skip
+            default = "required" if option["required"] else repr(option["default"])
+            table.add_row(f"  {option['name']}", escape(option["type"]), escape(default), limits, escape(option["doc"]))
+        if item["options"]:
+            console.print(table)
+        console.print()
+
+
+def draw_check(console: Console, data: Mapping[str, Any]) -> None:
+    """The columns, what was inferred, and the findings."""
+    from rich.markup import escape
+
+    table = grid("column", "kind", "role", "missing", "distinct", "because", right=("missing", "distinct"))
+    for item in data["columns"]:
+        distinct = "-" if item.unique is None else f"{item.unique:,}"
+        table.add_row(escape(item.name), item.kind, item.role, f"{item.missing:.1%}" if item.missing else "", distinct,
+                      escape(item.reason))  # fmt: skip
+    console.print(table)
+    console.print()
+    if data["inferred"]:
+        draw_inferred(console, data["inferred"])
+        console.print()
+    draw_findings(console, data["findings"])
+    console.print(f"[green]good[/]: {data['rows']:,} rows, version {data['version'][:12]}; next: treadle run")

@@ -1,0 +1,256 @@
+"""The facade: one object with the verbs of the command line. It holds no logic of its own.
+
+project = treadle.open("delays")
+run = project.run()
+run.evaluation.metrics["roc_auc"].value
+run.model.predict(frame)
+project.champion().explain(frame)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from treadle.core.errors import TreadleError, did_you_mean, listing
+from treadle.core.events import Events
+from treadle.core.jsonable import decode, read_json
+from treadle.spec.read import NAME, find_spec, read_spec
+from treadle.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from treadle.flow.check import Checked
+    from treadle.flow.plan import Plan
+    from treadle.spec.spec import Spec
+    from treadle.stages.values import Decision, Evaluation, Explanation, Quality
+    from treadle.store.bundle import Bundle
+
+
+def open_project(path: str | Path = ".") -> Project:
+    """The project in a folder (or of a spec file); it must hold ``treadle.yaml``."""
+    return Project(find_spec(Path(path)))
+
+
+def find_project(folder: Path | None) -> Project:
+    """The project in ``folder``, or, when none is named, the nearest one from the current folder upward."""
+    if folder is not None:
+        return open_project(folder)
+    here = Path.cwd()
+    for place in (here, *here.parents):
+        if (place / NAME).is_file():
+            return Project(place / NAME)
+    return open_project(here)
+
+
+class Project:
+    """A spec, its data and its workspace.
+
+    Attributes:
+        file: the spec's file.
+        folder: where it lies; relative paths in the spec start there.
+        workspace: ``.treadle`` beside it.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file.resolve()
+        self.folder = self.file.parent
+        self.workspace = Workspace(self.folder / ".treadle")
+
+    def __repr__(self) -> str:
+        return f"treadle.open({str(self.folder)!r})"
+
+    def spec(self, overrides: Sequence[str] = ()) -> Spec:
+        """The spec as written, with ``KEY=VALUE`` overrides laid over it."""
+        return read_spec(self.file, overrides)
+
+    # -- making a model
+
+    def check(self, overrides: Sequence[str] = (), *, events: Events | None = None) -> Checked:
+        """Spec and data held against each other, before anything is trained; every mistake is raised."""
+        from treadle.flow.check import check
+
+        return check(self.spec(overrides), self.folder, events or Events())
+
+    def plan(self, overrides: Sequence[str] = (), *, events: Events | None = None) -> Plan:
+        """What would run and why, and what was inferred from what."""
+        from treadle.flow.run import make_plan
+
+        return make_plan(self.spec(overrides), self.folder, events or Events())
+
+    def run(
+        self, overrides: Sequence[str] = (), *, force: Sequence[str] = (), events: Events | None = None
+    ) -> FinishedRun:
+        """Data to a trained, judged, explained, registered model; what has not changed is not done again.
+
+        Args:
+            overrides: ``model.options.max_depth=8`` and the like.
+            force: stages to run even if nothing changed.
+            events: who listens to the progress.
+        """
+        from treadle.flow.run import run
+
+        done = run(self.spec(overrides), self.folder, events or Events())
+        return FinishedRun(self, done.id, done.summary())
+
+    # -- looking at runs
+
+    def runs(self) -> list[FinishedRun]:
+        """All finished runs, oldest first."""
+        return [FinishedRun(self, name) for name in self.workspace.runs()]
+
+    def show(self, run: str | None = None) -> FinishedRun:
+        """One run, by its id or the beginning of it; the latest when none is named."""
+        known = self.workspace.runs()
+        if not known:
+            raise TreadleError("there are no runs here", where=self.folder, remedy="treadle run")
+        if run is None or run == "latest":
+            return FinishedRun(self, known[-1])
+        found = [name for name in known if name.startswith(run)]
+        if run in known or len(found) == 1:
+            return FinishedRun(self, run if run in known else found[0])
+        problem = f"{run!r} is the beginning of {len(found)} runs" if found else f"there is no run {run!r}"
+        raise TreadleError(problem + did_you_mean(run, known), expected=f"one of {listing(reversed(known))}")
+
+
+class FinishedRun:
+    """One run: what went in, what came out, and its model.
+
+    Attributes:
+        project: it belongs to.
+        id: its name in the workspace.
+    """
+
+    def __init__(self, project: Project, identity: str, summary: Mapping[str, Any] | None = None) -> None:
+        self.project = project
+        self.id = identity
+        self.folder = project.workspace.run(identity)
+        self._summary = summary
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}>"
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What was written down when the run ended: its summary and where each stage's files lie."""
+        found = read_json(self.folder / "run.json")
+        if not isinstance(found, dict) or not isinstance(found.get("folders"), dict):
+            raise TreadleError("the record of the run is not readable", where=self.folder / "run.json")
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """The object that ``treadle run --json`` ends with; ``stages`` tells how this very call went."""
+        if self._summary is not None:
+            return dict(self._summary)
+        return {key: value for key, value in self.record.items() if key != "folders"}
+
+    def stage(self, name: str) -> Path:
+        """The folder with the files of a stage."""
+        return self.project.workspace.root / str(self.record["folders"][name])
+
+    def value(self, name: str) -> Any:
+        """What a stage handed on."""
+        from treadle.flow.plan import stage_module
+
+        return decode(stage_module(name).VALUE, read_json(self.stage(name) / "value.json"))
+
+    @property
+    def spec(self) -> str:
+        """The completed spec, as YAML text."""
+        return (self.folder / NAME).read_text(encoding="utf-8")
+
+    @property
+    def inferred(self) -> list[dict[str, Any]]:
+        """What the spec left out: ``path``, ``value`` and ``reason`` of each value that was filled in."""
+        return list(read_json(self.folder / "inferred.json"))
+
+    @cached_property
+    def quality(self) -> Quality:
+        """What was found in the data."""
+        return self.value("validate")  # type: ignore[no-any-return]
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Metrics with intervals, baseline, slices, fairness, curves."""
+        return self.value("evaluate")  # type: ignore[no-any-return]
+
+    @cached_property
+    def explanation(self) -> Explanation:
+        """Why the model says what it says."""
+        return self.value("explain")  # type: ignore[no-any-return]
+
+    @cached_property
+    def decision(self) -> Decision:
+        """The gates and their evidence."""
+        return self.value("decide")  # type: ignore[no-any-return]
+
+    @property
+    def bundle(self) -> Path:
+        """The folder that is deployed."""
+        return self.stage("register") / "bundle"
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.folder / "report.html"
+
+    @cached_property
+    def model(self) -> LoadedModel:
+        """The model, ready to predict."""
+        return LoadedModel.load(self.bundle)
+
+
+class LoadedModel:
+    """A model from a bundle; takes polars and pandas frames, dictionaries of columns, and lists of rows.
+
+    Attributes:
+        bundle: where it came from, with its facts, schema and baseline.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def __repr__(self) -> str:
+        return f"<{self.bundle.predictor.model_name} from {self.bundle.path}>"
+
+    @classmethod
+    def load(cls, folder: Path) -> LoadedModel:
+        """Load a bundle's folder: checksums, structure and self-test included."""
+        from treadle.store.bundle import load_bundle
+
+        return cls(load_bundle(folder))
+
+    def predict(self, frame: Any) -> pl.DataFrame:
+        """``prediction`` and what belongs to it, one row a row; see `treadle.core.predictor.Predictor.predict`."""
+        return self.bundle.predict(as_polars(frame))
+
+
+def as_polars(frame: Any) -> pl.DataFrame:
+    """A polars frame of any table a user may have in memory.
+
+    Args:
+        frame: a polars DataFrame or LazyFrame, a pandas DataFrame, an Arrow table, a mapping from column to values,
+            or a list of mappings, one a row.
+    """
+    import polars as pl
+
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    library = type(frame).__module__.partition(".")[0]
+    try:
+        if library == "pandas":
+            found = pl.from_pandas(frame)
+        elif hasattr(frame, "__arrow_c_stream__") or isinstance(frame, Mapping | list | tuple):
+            found = pl.DataFrame(frame)
+        else:
+            raise TreadleError(
+                f"{type(frame).__name__} is not a table", expected="a polars or pandas frame, or rows as dictionaries"
+            )
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        raise TreadleError(f"the table cannot be read: {error}") from None
+    return found if isinstance(found, pl.DataFrame) else found.to_frame()
