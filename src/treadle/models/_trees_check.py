@@ -55,3 +55,39 @@ def check_range(values: Array, low: float, high: float, what: str, where: object
 
     if len(values) and not (np.isfinite(values).all() and values.min() >= low and values.max() <= high):
         raise TreadleError(f"{what} of a tree is out of its range", where=where)
+
+
+def whole_numbers(value: object, length: int, low: int, high: int, what: str, where: object) -> Array:
+    """A JSON list as int64; it must hold ``length`` whole numbers from ``low`` to ``high``."""
+    import numpy as np
+
+    array = _array(value, length, what, where)
+    if len(array) and array.dtype.kind != "i":
+        raise TreadleError(f"{what} of a tree holds something other than whole numbers", where=where)
+    check_range(array, low, high, what, where)
+    return array.astype(np.int64)
+
+
+def real_numbers(value: object, length: int, low: float, high: float, what: str, where: object) -> Array:
+    """A JSON list as float64; it must hold ``length`` finite numbers from ``low`` to ``high``."""
+    import numpy as np
+
+    array = _array(value, length, what, where)
+    if array.dtype.kind not in "if":
+        raise TreadleError(f"{what} of a tree holds something other than numbers", where=where)
+    check_range(array, low, high, what, where)
+    return array.astype(np.float64)
+
+
+def _array(value: object, length: int, what: str, where: object) -> Array:
+    import numpy as np
+
+    if not isinstance(value, list) or len(value) != length:
+        raise TreadleError(f"{what} of a tree is not a list of {length:,} numbers", where=where)
+    try:
+        array = np.array(value)
+    except (ValueError, OverflowError):
+        array = np.zeros((0, 0))
+    if array.ndim != 1:
+        raise TreadleError(f"{what} of a tree is not a plain list of numbers", where=where)
+    return array
