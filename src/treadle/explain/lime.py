@@ -55,7 +55,8 @@ def explain(
     rng = np.random.default_rng(seed)
     explainer = LimeTabularExplainer(
         groups[swap.rows :], mode="classification", feature_names=[str(p) for p in range(len(kept))],
-        categorical_features=list(range(len(kept))), discretize_continuous=False, random_state=seed,
+        categorical_features=list(range(len(kept))), discretize_continuous=False, feature_selection="none",
+        random_state=seed,
     )  # fmt: skip
     values, bases, local = np.zeros((swap.rows, len(kept))), np.zeros(swap.rows), np.zeros(swap.rows)
     for row in range(swap.rows):
