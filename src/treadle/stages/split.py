@@ -63,7 +63,7 @@ def run(job: Job) -> Splits:
             where="split.column", expected=f"one of {listing(known)}",
         )  # fmt: skip
     rows = job.inputs["ingest"].value.rows
-    frame = lazy.select(names).collect() if names else pl.DataFrame({"row": pl.int_range(rows, eager=True)})
+    frame = lazy.select(list(names)).collect() if names else pl.DataFrame({"row": pl.int_range(rows, eager=True)})
     chosen = split_rows(frame, split, str(job.spec.task), target=data.target, time=data.time, group=data.group)
     part = pl.Series("part", chosen.part, dtype=pl.Int32)
     table = pl.DataFrame({"part": part.replace_strict(dict(enumerate(PARTS)), default=None, return_dtype=pl.String)})
