@@ -72,8 +72,8 @@ class Judge:
     def _folds(self, splits: pl.DataFrame) -> Array | None:
         """The fold of each of ``rows``, or None where the validation rows judge."""
         if "fold" in splits.columns:
-            numbers: Array = splits["fold"].to_numpy()
-            return numbers[self.rows]
+            numbers: Array = splits["fold"].gather(self.rows).to_numpy()
+            return numbers
         few = len(self.rows) < SMALL or not len(self.valid)
         if self.schema.time is not None or self.context.task not in ("classification", "regression") or not few:
             return None
