@@ -75,7 +75,8 @@ class Trees:
         )
         if found["missing_left"].dtype == np.bool_:  # a byte that is neither 0 nor 1 must not pass for a truth value
             found["missing_left"] = found["missing_left"].view(np.uint8) != 0
-        trees = cls(width, **{name: np.ascontiguousarray(array) for name, array in found.items()})
+        found = {name: np.ascontiguousarray(array) for name, array in found.items()}
+        trees = cls(width, **found)
         trees.check(folder)
         return trees
 

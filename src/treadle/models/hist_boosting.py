@@ -11,6 +11,7 @@ from treadle.core.errors import TreadleError
 from treadle.core.files import write_json
 from treadle.core.options import Doc, Range
 from treadle.core.types import Context, Features, ModelTags
+from treadle.models._intervals import held_out, residual_quantiles
 from treadle.models._sklearn import (
     checked_seen,
     finite,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from treadle.core.types import Array
 
 MAX_CODES = WORDS * 32 - 1
+HELD_OUT = 0.15
 
 
 class _Stopped(Exception):
@@ -39,7 +41,8 @@ class HistBoosting:
     """Boosted trees on binned features (Ke et al. 2017, LightGBM; scikit-learn's implementation).
 
     Categories are split by subsets; of a column with more than 255 the rarest share one code. With ``quantiles``
-    (regression) one more model is grown for each level, on the pinball loss. What is stored are the trees alone, cut
+    (regression) one more model is grown for each level, on the pinball loss, and calibrated on rows it did not see
+    (Romano et al. 2019): the validation rows, or a part of the training rows. What is stored are the trees alone, cut
     at the best round, and they are checked when read.
     """
 
@@ -54,7 +57,7 @@ class HistBoosting:
         self,
         *,
         learning_rate: Annotated[float, Range(1e-3, 1.0, log=True, tune=(0.02, 0.3)), Doc("shrinkage")] = 0.08,
-        max_iter: Annotated[int, Range(1, 100_000, tuned=False), Doc("rounds at most")] = 600,
+        max_iter: Annotated[int, Range(1, 100_000, tuned=False), Doc("rounds at most")] = 1000,
         max_leaf_nodes: Annotated[int, Range(2, 10_000, log=True, tune=(8, 128)), Doc("leaves of a tree")] = 31,
         min_samples_leaf: Annotated[int, Range(1, 10_000, log=True, tune=(5, 100)), Doc("rows in a leaf")] = 20,
         l2: Annotated[float, Range(0.0, 1000.0, tune=(0.0, 10.0)), Doc("L2 penalty of the leaves")] = 1.0,
@@ -92,13 +95,24 @@ class HistBoosting:
         if self.classes and len(self.seen) < 2:
             return self
         ends = None if context.budget is None else time.monotonic() + context.budget
-        for level in (None, *self.levels):
-            trees, base, gains = self._boost(train, valid, context, level, ends)
-            self.trees.append(trees)
-            self.base.append(base)
-            if level is None:
-                self.gains, self.rounds = gains, trees.count // len(base)
+        trees, base, self.gains = self._boost(train, valid, context, None, ends)
+        self.trees, self.base, self.rounds = [trees], [base], trees.count // len(base)
+        if self.levels:
+            part, held = (train, valid) if valid is not None else held_out(train, HELD_OUT, context.seed)
+            for level in self.levels:
+                self._add_quantile(part, held, context, level, ends)
         return self
+
+    def _add_quantile(
+        self, train: Features, held: Features, context: Context, level: float, ends: float | None
+    ) -> None:
+        """One more model, moved so that the right share of the held-out rows lies below it."""
+        import numpy as np
+
+        trees, base, _ = self._boost(train, held if held.rows else None, context, level, ends)
+        residuals = np.asarray(held.target) - (trees.total(self._matrix(held), 1) + base)[:, 0]
+        self.trees.append(trees)
+        self.base.append(base + residual_quantiles(residuals, [level])[0])
 
     def _boost(
         self, train: Features, valid: Features | None, context: Context, level: float | None, ends: float | None
@@ -106,7 +120,7 @@ class HistBoosting:
         """One model: of the task itself, or of one quantile."""
         import numpy as np
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         options: dict[str, Any] = {
             "learning_rate": self.learning_rate,
