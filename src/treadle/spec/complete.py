@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from treadle.core import registry
-from treadle.core.errors import TreadleError, did_you_mean, listing
+from treadle.core.errors import TreadleError, did_you_mean, listing, raise_all
 from treadle.core.tasks import task_named
 from treadle.core.types import Inference, Schema
+from treadle.spec.gates import check_names
 from treadle.spec.spec import Spec
 
 MANY_VALUES = 20
@@ -49,8 +50,9 @@ def complete(spec: Spec, schema: Schema, *, folder: str) -> tuple[Spec, list[Inf
         if task == "anomaly" and schema.target:
             chosen = tuple(item for item in ("roc_auc", "average_precision") if item in known) + chosen
         metrics = fill("evaluate.metrics", chosen, f"the usual ones for {task}")
-    for item in (*metrics, *spec.evaluate.gates[:0]):
-        registry.load("metrics", item, where="evaluate.metrics")
+    raise_all([suggest_column(item, schema.names, "evaluate.slices") for item in spec.evaluate.slices
+               if item not in schema])  # fmt: skip
+    check_names(metrics, spec.evaluate.gates, task, classes, schema.sensitive)
     done = spec.model_copy(
         update={
             "name": name,
