@@ -15,7 +15,8 @@ from treadle.core.encoding import Encoding
 from treadle.core.errors import TreadleError
 from treadle.core.events import Event, Events
 from treadle.core.folds import fold_numbers
-from treadle.core.search import suggest
+from treadle.core.options import options_of
+from treadle.core.search import searchable, suggest
 from treadle.core.types import Context, Features, Needs
 from treadle.models._ensemble import loss_of
 
@@ -24,7 +25,26 @@ if TYPE_CHECKING:
 
     from treadle.core.types import Array
 
-FIRST = ("linear", "lightgbm", "catboost", "hist_boosting", "xgboost", "extra_trees", "random_forest", "mlp")
+# Tried in this order before anything is tuned: defaults of each family, then variants that tend to err elsewhere.
+# A variant's options that a model does not have are left out.
+FIRST: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("linear", {}),
+    ("lightgbm", {}),
+    ("catboost", {}),
+    ("xgboost", {}),
+    ("hist_boosting", {}),
+    (
+        "lightgbm",
+        {"learning_rate": 0.03, "num_leaves": 12, "min_data_in_leaf": 40, "feature_fraction": 0.5, "lambda_l2": 5.0},
+    ),
+    ("catboost", {"learning_rate": 0.05, "depth": 8, "l2_leaf_reg": 6.0}),
+    ("extra_trees", {}),
+    ("lightgbm", {"learning_rate": 0.04, "num_leaves": 96, "min_data_in_leaf": 5, "feature_fraction": 0.7}),
+    ("mlp", {}),
+    ("random_forest", {}),
+)
+REPLACED = {"hist_boosting": "lightgbm"}
+TUNABLE = 3
 SEARCH_SHARE = 0.9
 REFIT_SHARE = 0.6
 PRUNE = 0.05
@@ -85,6 +105,7 @@ class Search:
         self.held_rows = np.concatenate([held for _, held in self.parts])
         self.truth = rows.target[self.held_rows] if rows.target is not None else np.zeros(0)
         self.held_weight = None if rows.weight is None else rows.weight[self.held_rows]
+        self.asked = tuple(families)
         self.families = self._usable(families)
         self.deadline = self.started + budget * (REFIT_SHARE if self.latest else SEARCH_SHARE)
         self.lock = threading.Condition()
@@ -116,13 +137,17 @@ class Search:
                 chosen.append(name)
         if not chosen:
             raise TreadleError("no model fits this task", where="model.options.families")
-        return sorted(chosen, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+        return chosen
 
     def _proposals(self) -> Iterator[tuple[str, dict[str, Any], Any]]:
-        """Every family with its defaults, then Optuna's suggestions for the two that did best."""
-        for name in self.families:
-            if name in FIRST or len(self.families) <= 3:
-                yield name, {}, None
+        """The known list, then Optuna's suggestions for the two tunable families that did best."""
+        known = [(name, options) for name, options in FIRST if name in self.families]
+        known += [(name, {}) for name in self.asked if name not in dict(known)]
+        for name, options in known:
+            if REPLACED.get(name) in self.families and name not in self.asked:
+                continue
+            has = options_of(registry.load("models", name))
+            yield name, {key: value for key, value in options.items() if key in has}, None
         if not self.tune:
             return
         import optuna
@@ -131,7 +156,8 @@ class Search:
         studies: dict[str, Any] = {}
         for number in itertools.count():
             ranked = sorted((c for c in self.candidates if c.done and not c.error), key=_mean_loss)
-            best = list(dict.fromkeys(c.name for c in ranked))[:2]
+            tunable = (c.name for c in ranked if len(searchable(registry.load("models", c.name))) >= TUNABLE)
+            best = list(dict.fromkeys(tunable))[:2]
             if not best:
                 return
             name = best[number % len(best)]
@@ -208,9 +234,8 @@ class Search:
         return "wait" if self.running else None
 
     def _proposals_again(self) -> Iterator[tuple[str, dict[str, Any], Any]]:
-        tried = {item.name for item in self.candidates}
         for proposal in self._proposals():
-            if proposal[2] is not None or proposal[0] not in tried:
+            if proposal[2] is not None:
                 yield proposal
 
     def _new(self, name: str, options: dict[str, Any], trial: Any) -> Candidate:
@@ -319,13 +344,14 @@ class Search:
                 candidate.models = [model.fit(features, None, context)]
 
     def leaderboard(self, found: Sequence[Candidate], weights: Sequence[float], score: float) -> list[dict[str, Any]]:
-        """A row a candidate, best first, and the ensemble on top."""
+        """A row a candidate, best first, and the ensemble on top; scores are over all held-out rows together."""
+        loss = loss_of(self.context, self.metric, self.truth, self.held_weight)
         sign = -1.0 if registry.load("metrics", self.metric).tags.greater_is_better else 1.0
         rows: list[dict[str, Any]] = [
             {
                 "model": item.name,
                 "options": dict(item.options),
-                "score": sign * _mean_loss(item),
+                "score": sign * loss(item.held_out),
                 "seconds": round(item.seconds, 2),
                 "weight": round(weight, 4),
             }

@@ -91,7 +91,7 @@ class Auto:
 
         if self.classes or not self.quantiles:
             return []
-        return [float(np.quantile(truth - self.held, level)) for level in self.quantiles]
+        return [float(np.quantile(truth - self.held[:, 0], level)) for level in self.quantiles]
 
     def leaderboard(self) -> list[dict[str, Any]]:
         """What was tried: model, options, score, seconds and weight in the ensemble, best first."""
