@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,12 @@ def hash_files(paths: Sequence[Path], memory: Path) -> list[str]:
     if fresh and memory.parent.is_dir() and os.access(memory.parent, os.W_OK):
         write_json(memory, {**known, **fresh})
     return found
+
+
+def hash_content(hashes: Mapping[str, str]) -> str:
+    """One hash for some files, by name: of a single file its own (the name does not matter), else of all in order."""
+    found = sorted(hashes.items())
+    return found[0][1] if len(found) == 1 else hash_value(found)
 
 
 def hash_value(value: Any) -> str:
