@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import treadle
 from treadle.core import registry
-from treadle.core.files import hash_file, hash_value
+from treadle.core.errors import TreadleError, did_you_mean, listing
+from treadle.core.files import hash_value
 from treadle.core.jsonable import encode, read_json
 from treadle.core.types import Inference
+from treadle.flow.code import code_version
 from treadle.spec.spec import Spec
+from treadle.store import results
+from treadle.store.tracking import database
+from treadle.store.versions import versions_of
 from treadle.store.workspace import Workspace
 
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "explain", "decide", "register")
 LIBRARIES = ("numpy", "polars", "scikit-learn")
+LIST_LIMIT = 80
 
 
 @dataclass(frozen=True)
@@ -67,26 +71,51 @@ def step_for(name: str, spec: Spec, before: Mapping[str, str], workspace: Worksp
         data: fingerprint of the sources, for ``ingest``.
     """
     module = stage_module(name)
-    leaves = module.leaves(spec)
+    leaves = tuple(module.leaves(spec))
     parts: dict[str, Any] = {
         "spec": encode(module.settings(spec)),
         "inputs": {stage: before[stage] for stage in module.INPUTS},
-        "code": _code(name, tuple(leaves)),
-        "libraries": _libraries(tuple(leaves)),
+        "code": code_version(name, leaves),
+        "libraries": _libraries(leaves),
     }
     if data is not None:
         parts["data"] = data
     fingerprint = hash_value([name, parts])
-    cached = (workspace.results(name, fingerprint) / "value.json").is_file()
-    return Step(name, fingerprint, cached, _why(name, parts, cached, workspace), parts)
+    folder = workspace.results(name, fingerprint)
+    damage = _damage(name, spec, workspace, fingerprint)
+    cached = not damage
+    why = _why(name, parts, cached, workspace)
+    return Step(name, fingerprint, cached, damage if damage and folder.is_dir() else why, parts)
 
 
-@cache
-def _code(stage: str, leaves: tuple[tuple[str, str], ...]) -> str:
-    root = Path(treadle.__file__).parent
-    files = [*sorted((root / "core").glob("*.py")), root / "stages" / f"{stage}.py"]
-    files += [file for group, name in leaves if (file := registry.file_of(group, name))]
-    return hash_value([hash_file(file) for file in files])
+def forced(steps: Iterable[Step], wanted: Iterable[str]) -> list[Step]:
+    """The steps with those that are asked for, and all that rest on them, marked to run."""
+    asked = set(wanted)
+    for name in asked - set(STAGES):
+        raise TreadleError(
+            f"there is no stage {name!r}{did_you_mean(name, STAGES)}", where="--force",
+            expected=f"one of {listing(STAGES)}",
+        )  # fmt: skip
+    again: set[str] = set()
+    found = []
+    for step in steps:
+        above = [name for name in stage_module(step.name).INPUTS if name in again]
+        if step.name in asked or above:
+            again.add(step.name)
+            why = "asked for" if step.name in asked else f"{listing(above)} runs again"
+            step = replace(step, cached=False, why=why if step.cached else step.why)
+        found.append(step)
+    return found
+
+
+def _damage(name: str, spec: Spec, workspace: Workspace, fingerprint: str) -> str:
+    """What keeps a result from being used; an empty text for a good one."""
+    folder = workspace.results(name, fingerprint)
+    if not results.intact(folder):
+        return "its result was damaged"
+    if name == "register" and spec.store.tracking == "sqlite" and not database(workspace.root).is_file():
+        return "the tracking database is gone"
+    return ""
 
 
 @cache
@@ -94,35 +123,43 @@ def _libraries(leaves: tuple[tuple[str, str], ...]) -> dict[str, str]:
     wanted = set(LIBRARIES)
     for group, name in leaves:
         wanted.update(getattr(getattr(registry.load(group, name), "tags", None), "requires", ()))
-    found = {}
-    for library in sorted(wanted):
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
+    return versions_of(wanted)
 
 
 def _why(name: str, parts: Mapping[str, Any], cached: bool, workspace: Workspace) -> str:
-    last = workspace.root / "last" / f"{name}.json"
+    old = last_parts(name, workspace)
     if cached:
-        return (
-            "nothing changed" if last.is_file() and read_json(last) == encode(parts) else "a run with the same inputs"
-        )
-    if not last.is_file():
+        return "nothing changed" if old == encode(parts) else "a run with the same inputs"
+    if old is None:
         return "never run"
-    old = read_json(last)
     changes = []
-    for key, label in (("data", "the data"), ("code", "Treadle's code"), ("libraries", "libraries")):
+    for key, label in (("data", "the data"), ("code", "Treadle's code")):
         if old.get(key) != encode(parts.get(key)):
             changes.append(f"{label} changed")
-    changes += [
-        f"{path}: {one!r} -> {two!r}" for path, one, two in _differences(old.get("spec"), encode(parts["spec"]))
-    ]
-    upstream = [stage for stage, value in parts["inputs"].items() if old.get("inputs", {}).get(stage) != value]
+    for key in ("spec", "libraries"):
+        changes += [
+            f"{path}: {_short(one)} -> {_short(two)}"
+            for path, one, two in _differences(old.get(key), encode(parts[key]), "" if key == "spec" else key)
+        ]
+    known = old.get("inputs") or {}
+    upstream = [stage for stage, value in parts["inputs"].items() if known.get(stage) != value]
     if upstream:
-        changes.append(f"{', '.join(upstream)} changed")
+        changes.append(f"{listing(upstream)} changed")
     return "; ".join(changes) or "its result was removed"
+
+
+def last_parts(name: str, workspace: Workspace) -> dict[str, Any] | None:
+    """What a stage's fingerprint was made of in the last finished run; None where nobody knows."""
+    path = workspace.root / "last" / f"{name}.json"
+    with contextlib.suppress(TreadleError):
+        if path.is_file() and isinstance(found := read_json(path), dict):
+            return found
+    return None
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= LIST_LIMIT else f"{text[: LIST_LIMIT - 3]}..."
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
@@ -131,4 +168,4 @@ def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any
         for key in sorted(set(old) | set(new)):
             found += _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
         return found
-    return [] if old == new else [(path, old, new)]
+    return [] if old == new else [(path or "settings", old, new)]
