@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_time_never_looks_ahead_and_never_splits_a_moment(moments: list[int], sh
     values = np.array(moments)
     present = [values[chosen.part == part] for part in (0, 1, 2) if (chosen.part == part).any()]
     assert len(present) == 2 + bool(valid)
-    for before, after in zip(present, present[1:], strict=False):
+    for before, after in pairwise(present):
         assert before.max() < after.min()
     order = np.random.default_rng(0).permutation(len(moments))
     shuffled = cut(frame[order], "regression", target="y", time="t", method="time", test=test, valid=valid)

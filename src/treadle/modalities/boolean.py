@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from treadle.core.errors import TreadleError
 from treadle.core.types import Block, Field, Needs, Profile
-from treadle.core.values import FALSE, MISSING, TRUE
+from treadle.core.values import FALSE, TRUE
+from treadle.modalities._values import SMALL, as_text, broken, first_gap, floats, refuse
 
 if TYPE_CHECKING:
     import polars as pl
 
     from treadle.core.types import Array
+
+WORDS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 
 class BooleanEncoder:
@@ -35,7 +37,7 @@ class BooleanEncoder:
         for position, name in enumerate(self.columns):
             values[:, position] = _flags(frame[name]).to_numpy()
         if not self.missing:
-            values = np.where(np.isnan(values), np.float32(0.5), values)
+            np.copyto(values, np.float32(0.5), where=np.isnan(values))
         return Block(values, self.columns, self.columns)
 
     def save(self, folder: Path) -> None:
@@ -55,8 +57,9 @@ class Boolean:
 
         if column.dtype == pl.Boolean:
             return 0.99, "stored as Boolean"
-        if column.dtype == pl.String or column.dtype.is_integer():
-            values = {str(value).strip() for value in column.drop_nulls().unique().head(4)} - set(MISSING)
+        if column.dtype == pl.String or column.dtype.is_numeric():
+            found = column.drop_nulls().unique()
+            values = set(as_text(found.head(64)).drop_nulls().to_list()) if len(found) <= 64 else set()
             true, false = values & set(TRUE), values & set(FALSE)
             if len(values) == 2 and len(true) == len(false) == 1:
                 return 0.95, f"only {false.pop()!r} and {true.pop()!r}"
@@ -79,18 +82,18 @@ class Boolean:
         )
 
     def decode(self, values: pl.Series, field: Field) -> pl.Series:
-        """Booleans, 0 and 1, and the usual words."""
+        """Booleans, 0 and 1, and the usual words, as 1.0 and 0.0."""
+        import polars as pl
+
+        if values.dtype.is_nested() or values.dtype.is_temporal():
+            raise refuse(values, field, "true and false")
         flags = _flags(values)
-        text = values.cast(str, strict=False).str.strip_chars()
-        broken = (flags.is_null() & text.is_not_null() & ~text.is_in(MISSING)).arg_true()
-        if len(broken):
-            row = int(broken[0])
-            raise TreadleError(
-                f"{values[row]!r} is neither true nor false",
-                where=f"column {field.name!r}, row {row + 1}",
-                expected="true or false (yes/no, 1/0), or nothing",
-                remedy=f"mend the value, or say `columns: {{{field.name}: category}}` in the spec",
-            )
+        if values.dtype == pl.Boolean or flags.null_count() == values.null_count():
+            return flags
+        text = as_text(values)
+        row = first_gap(flags, text)
+        if row is not None:
+            raise broken(values, row, field, "is neither true nor false", "true or false (yes/no, 1/0), or nothing")
         return flags
 
     def defaults(self, task: str) -> Sequence[str]:
@@ -100,14 +103,20 @@ class Boolean:
 
 def _flags(column: pl.Series) -> pl.Series:
     """1.0, 0.0 or null, Float32."""
+    import numpy as np
     import polars as pl
 
-    if column.dtype == pl.Boolean or column.dtype.is_float():
-        numbers = column.cast(pl.Float32)
-        return numbers.set(~numbers.is_in([0.0, 1.0]) & numbers.is_not_null(), None)
-    text = column.cast(pl.String, strict=False).str.strip_chars()
-    words = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
-    return text.replace_strict(words, default=None, return_dtype=pl.Float32)
+    if column.dtype == pl.Boolean:
+        return column.cast(pl.Float32)
+    if column.dtype.is_numeric():
+        numbers = floats(column)
+        good = (numbers == 0) | (numbers == 1)
+        return pl.Series(column.name, np.where(good, numbers, np.nan), dtype=pl.Float32, nan_to_null=True)
+    text = as_text(column)
+    if len(text) <= SMALL:
+        found = [None if value is None else WORDS.get(value) for value in text.to_list()]
+        return pl.Series(column.name, found, dtype=pl.Float32)
+    return text.replace_strict(WORDS, default=None, return_dtype=pl.Float32)
 
 
 COMPONENT = Boolean

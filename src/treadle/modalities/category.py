@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -10,14 +11,19 @@ from treadle.core.errors import TreadleError
 from treadle.core.files import write_json
 from treadle.core.jsonable import read_json
 from treadle.core.types import Block, Field, Needs, Profile
-from treadle.core.values import MISSING
+from treadle.core.values import FALSE, TRUE
+from treadle.modalities._values import SMALL, as_text, refuse
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from treadle.core.types import Array
+
 KEPT_RAW = 1000
 KEPT_ONE_HOT = 50
 KEPT_PROFILE = 1000
+NUMERIC = frozenset({f"{kind}Int{bits}" for kind in ("", "U") for bits in (8, 16, 32, 64)} | {"Float32", "Float64"})
+NAMED = re.compile(r"(^|[\W_])(zip|zip_?code|post_?code|postal_?code|plz|area_?code|phone)$", re.IGNORECASE)
 
 
 class CategoryEncoder:
@@ -41,19 +47,34 @@ class CategoryEncoder:
         self.counts: list[list[int]] = []
         self.pooled: list[bool] = []
         for name in self.columns:
-            text = _text(frame[name]).drop_nulls()
+            text = as_text(frame[name]).drop_nulls()
             table = text.alias("value").value_counts().sort(["count", "value"], descending=[True, False])
             enough = table.filter(pl.col("count") >= (2 if table.height > 20 else 1)).head(limit)
             self.kept.append(enough["value"].to_list())
             self.counts.append(enough["count"].to_list())
             self.pooled.append(enough.height < table.height)
+        self._index()
         return self
+
+    def _index(self) -> None:
+        """What `apply` looks up: the code of each value, where each column's one-hot part begins, and all names."""
+        self.codes = [{value: code for code, value in enumerate(kept)} for kept in self.kept]
+        self.starts: list[int] = []
+        names: list[str] = []
+        columns: list[str] = []
+        for position, name in enumerate(self.columns):
+            self.starts.append(len(names))
+            names.extend(f"{name}={value}" for value in self.kept[position])
+            if self.pooled[position]:
+                names.extend([f"{name}=(other)", f"{name} count"])
+            columns.extend([name] * (len(names) - len(columns)))
+        self.hot_names, self.hot_columns = tuple(names), tuple(columns)
 
     def apply(self, frame: pl.DataFrame) -> Block:
         """Codes, or one-hot columns."""
         import numpy as np
 
-        codes = np.empty((frame.height, len(self.columns)), dtype=np.int32)
+        codes = np.empty((frame.height, len(self.columns)), dtype=np.int32, order="F")
         for position, name in enumerate(self.columns):
             codes[:, position] = self._codes(frame[name], position)
         if self.raw:
@@ -61,44 +82,38 @@ class CategoryEncoder:
             return Block(codes, self.columns, self.columns, "category", sizes)
         return self._one_hot(codes)
 
-    def _codes(self, column: pl.Series, position: int) -> Any:
+    def _codes(self, column: pl.Series, position: int) -> Array | list[int]:
         import numpy as np
         import polars as pl
 
-        kept = self.kept[position]
-        text = _text(column)
+        kept, unseen = self.kept[position], len(self.kept[position]) if self.pooled[position] else -1
+        if len(column) <= SMALL:
+            known = self.codes[position]
+            return [-1 if value is None else known.get(value, unseen) for value in as_text(column).to_list()]
         if not kept:
             return np.full(len(column), -1, dtype=np.int32)
+        text = column if column.dtype == pl.String else as_text(column)
         physical = text.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int32)
-        codes = physical.fill_null(-1).to_numpy()
-        if self.pooled[position]:
-            unseen = physical.is_null() & text.is_not_null()
-            codes = np.where(unseen.to_numpy(), np.int32(len(kept)), codes)
+        if physical.null_count() > text.null_count():
+            text = as_text(text)
+            physical = text.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int32)
+        codes: Array = physical.fill_null(-1).to_numpy()
+        if unseen >= 0 and physical.null_count() > text.null_count():
+            codes = np.where((physical.is_null() & text.is_not_null()).to_numpy(), np.int32(unseen), codes)
         return codes
 
-    def _one_hot(self, codes: Any) -> Block:
+    def _one_hot(self, codes: Array) -> Block:
         import numpy as np
 
-        parts: list[Any] = []
-        names: list[str] = []
-        columns: list[str] = []
-        for position, name in enumerate(self.columns):
-            labels = [*self.kept[position], *(["other"] if self.pooled[position] else [])]
+        values = np.zeros((len(codes), len(self.hot_names)), dtype=np.float32, order="F")
+        for position, start in enumerate(self.starts):
             column = codes[:, position]
-            hot = np.zeros((len(column), len(labels)), dtype=np.float32)
             rows = np.flatnonzero(column >= 0)
-            hot[rows, column[rows]] = 1.0
-            parts.append(hot)
-            names.extend(f"{name}={label}" for label in labels)
-            columns.extend([name] * len(labels))
+            values[rows, start + column[rows]] = 1.0
             if self.pooled[position]:
                 counts = np.log1p(np.array([*self.counts[position], 0, 0], dtype=np.float32))
-                top = max(float(counts.max()), 1.0)
-                parts.append((counts[column] / top).reshape(-1, 1).astype(np.float32))
-                names.append(f"{name} count")
-                columns.append(name)
-        values = np.concatenate(parts, axis=1) if parts else np.zeros((len(codes), 0), dtype=np.float32)
-        return Block(values, tuple(names), tuple(columns))
+                values[:, start + len(self.kept[position]) + 1] = counts[column] / max(float(counts.max()), 1.0)
+        return Block(values, self.hot_names, self.hot_columns)
 
     def save(self, folder: Path) -> None:
         """Write the values as JSON."""
@@ -114,19 +129,26 @@ class CategoryEncoder:
         """Read and check them."""
         path = folder / "categories.json"
         data = read_json(path)
-        good = isinstance(data, list) and [item.get("name") for item in data] == list(self.columns)
-        good = good and all(
-            isinstance(item["kept"], list)
-            and all(isinstance(value, str) for value in item["kept"])
-            and len(set(item["kept"])) == len(item["kept"]) == len(item["counts"])
-            for item in data
-        )
-        if not good:
+        if not isinstance(data, list) or len(data) != len(self.columns) or not all(map(_sound, data, self.columns)):
             raise TreadleError("the categories do not fit the columns", where=path)
         self.kept = [item["kept"] for item in data]
-        self.counts = [[int(count) for count in item["counts"]] for item in data]
-        self.pooled = [bool(item["pooled"]) for item in data]
+        self.counts = [item["counts"] for item in data]
+        self.pooled = [item["pooled"] for item in data]
+        self._index()
         return self
+
+
+def _sound(item: Any, name: str) -> bool:
+    if not isinstance(item, dict) or item.get("name") != name or not isinstance(item.get("pooled"), bool):
+        return False
+    kept, counts = item.get("kept"), item.get("counts")
+    return (
+        isinstance(kept, list)
+        and isinstance(counts, list)
+        and all(isinstance(value, str) for value in kept)
+        and all(isinstance(count, int) and 0 <= count < 2**62 for count in counts)
+        and len(set(kept)) == len(kept) == len(counts) <= KEPT_RAW
+    )
 
 
 class Category:
@@ -138,9 +160,11 @@ class Category:
 
         if column.dtype in (pl.Categorical, pl.Enum):
             return 0.95, f"stored as {column.dtype}"
+        if NAMED.search(column.name) and (column.dtype == pl.String or column.dtype.is_integer()):
+            return 0.93, "named like a code, whose size means nothing"
         if column.dtype != pl.String:
-            return None
-        present = column.drop_nulls()
+            return (0.3, "nothing but missing values") if column.dtype == pl.Null else None
+        present = as_text(column).drop_nulls()
         if not len(present):
             return 0.3, "nothing but missing values"
         unique = present.n_unique()
@@ -154,7 +178,7 @@ class Category:
 
     def profile(self, column: pl.Series, like: Profile | None = None) -> Profile:
         """Rows by value, the 1,000 most frequent kept (or those that ``like`` keeps)."""
-        text = _text(column)
+        text = as_text(column)
         table = text.drop_nulls().alias("value").value_counts().sort(["count", "value"], descending=[True, False])
         counts = dict(zip(table["value"].to_list(), table["count"].to_list(), strict=True))
         kept = set(like.categories) if like is not None else set(list(counts)[:KEPT_PROFILE])
@@ -168,38 +192,24 @@ class Category:
         )
 
     def decode(self, values: pl.Series, field: Field) -> pl.Series:
-        """Anything that has a text form; a number is first brought to the type that training saw."""
+        """Anything that has a text form; text is first brought to the type that training saw (``1.0`` is ``1``)."""
         import polars as pl
 
-        if values.dtype.is_nested():
-            raise TreadleError(f"holds {values.dtype}", where=f"column {field.name!r}", expected="single values")
-        seen = getattr(pl, field.dtype, None)
-        if seen is not None and seen != pl.String and values.dtype != seen and seen in _plain_types():
-            values = values.cast(seen, strict=False)
-        return _text(values)
+        if values.dtype.is_nested() or values.dtype == pl.Binary:
+            raise refuse(values, field, "single values")
+        text = as_text(values)
+        if field.dtype == "Boolean":
+            words = {**dict.fromkeys(TRUE, "true"), **dict.fromkeys(FALSE, "false")}
+            return text.replace(words)
+        if field.dtype in NUMERIC and values.dtype in (pl.String, pl.Object):
+            numbers = text.cast(pl.Float64, strict=False)
+            if numbers.null_count() == text.null_count():
+                return as_text(numbers)
+        return text
 
     def defaults(self, task: str) -> Sequence[str]:
         """Categories choose no model by themselves."""
         return ()
-
-
-def _plain_types() -> tuple[Any, ...]:
-    import polars as pl
-
-    return (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Boolean)
-
-
-def _text(column: pl.Series) -> pl.Series:
-    """The values as text, without blanks around them, missing ones as null."""
-    import polars as pl
-
-    if column.dtype == pl.Boolean:
-        column = column.cast(pl.UInt8).cast(pl.String).replace({"0": "false", "1": "true"})
-    text = column.cast(pl.String, strict=False)
-    if column.dtype == pl.String:
-        text = text.str.strip_chars()
-        text = text.set(text.is_in(MISSING), None)
-    return text
 
 
 COMPONENT = Category

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Never
 
 from treadle.core.errors import TreadleError
 from treadle.core.types import Field, Needs, Profile
+from treadle.modalities._values import clean
 
 if TYPE_CHECKING:
     import polars as pl
 
+SAMPLED = 10_000
+CALENDAR = re.compile(r"(^|[\W_])(year|month|week|day|date|time|hour|age|rank)s?$", re.IGNORECASE)
 NAMED = re.compile(r"(^|[\W_])(id|uuid|guid|key|index|row|nr|no)$|[a-z]I[Dd]$", re.IGNORECASE)
 
 
@@ -26,15 +29,18 @@ class Id:
         if len(present) < 20 or present.n_unique() < len(present):
             return None
         if column.dtype.is_integer():
-            steps = present.diff().drop_nulls()
-            if (steps == 1).all():
+            steps = present.diff().drop_nulls().unique()
+            if len(steps) == 1 and not CALENDAR.search(column.name) and (steps[0] == 1 or len(present) >= SAMPLED):
                 return 0.97, "whole numbers that count up one by one"
             if NAMED.search(column.name):
                 return 0.96, "named like an identifier, and no value comes twice"
             return None
         if column.dtype == pl.String:
-            words = present.str.strip_chars().str.contains(r"\s").sum()
-            number = present.cast(pl.Float64, strict=False).null_count() == 0
+            present = clean(present).drop_nulls()
+            if len(present) < 20 or CALENDAR.search(column.name):
+                return None
+            words = present.str.contains(r"\s").any()
+            number = present.cast(pl.Float64, strict=False).null_count() < len(present) / 2
             if not words and not number:
                 return 0.9, "one word a row, and none comes twice"
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,7 +13,7 @@ from treadle.core.errors import TreadleError
 from treadle.core.files import write_json
 from treadle.core.jsonable import read_json
 from treadle.core.types import Block, Field, Needs, Profile
-from treadle.core.values import MISSING
+from treadle.modalities._values import as_text, clean, refuse
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
     from treadle.core.types import Array
 
 WORDS = 200
+WORD = re.compile(r"\w+")
 LENGTHS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0)
 
 
 class TextEncoder:
     """Text beside other columns: TF-IDF of the most frequent words (200 a column), and its length in words.
 
-    A model that takes text raw gets it as an object array instead.
+    A model that takes text raw gets it as an object array instead; a missing text is an empty one.
     """
 
     def __init__(self, *, columns: tuple[str, ...], raw: bool) -> None:
@@ -38,18 +41,20 @@ class TextEncoder:
 
         self.words: list[list[str]] = []
         self.rarity: list[Array] = []
-        for name in self.columns:
-            vectorizer = _vectorizer(None)
+        for name in () if self.raw else self.columns:
             texts = _texts(frame[name])
-            try:
-                counts = vectorizer.fit_transform(texts) > 0
-                words = vectorizer.get_feature_names_out().tolist()
-                seen = np.asarray(counts.sum(axis=0)).ravel()
-            except ValueError:
-                words, seen = [], np.zeros(0)
+            seen: Counter[str] = Counter()
+            for text in texts:
+                seen.update(set(WORD.findall(text.lower())))
+            ranked = sorted(((-count, word) for word, count in seen.items() if count >= 2))[:WORDS]
+            words = sorted(word for _, word in ranked)
             self.words.append(words)
-            self.rarity.append(np.log((1 + len(texts)) / (1 + seen)) + 1)
+            self.rarity.append(np.log((1 + len(texts)) / (1 + np.array([seen[word] for word in words]))) + 1)
+        self._index()
         return self
+
+    def _index(self) -> None:
+        self.places = [{word: place for place, word in enumerate(words)} for words in self.words]
 
     def apply(self, frame: pl.DataFrame) -> Block:
         """The vectors of these rows."""
@@ -60,20 +65,37 @@ class TextEncoder:
             for position, name in enumerate(self.columns):
                 values[:, position] = _texts(frame[name])
             return Block(values, self.columns, self.columns, "text")
-        parts, names, columns = [], [], []
-        for name, words, rarity in zip(self.columns, self.words, self.rarity, strict=True):
-            texts = _texts(frame[name])
-            lengths = np.array([[len(text.split())] for text in texts], dtype=np.float32).reshape(-1, 1)
-            parts.append(np.log1p(lengths))
-            names.append(f"{name} length")
-            if words:
-                counts = _vectorizer(words).transform(texts).toarray() * rarity
-                norms = np.linalg.norm(counts, axis=1, keepdims=True)
-                parts.append((counts / np.where(norms == 0, 1, norms)).astype(np.float32))
-                names.extend(f"{name}: {word}" for word in words)
+        names: list[str] = []
+        columns: list[str] = []
+        for name, words in zip(self.columns, self.words, strict=True):
+            names.extend((f"{name} length", *(f"{name}: {word}" for word in words)))
             columns.extend([name] * (1 + len(words)))
-        values = np.concatenate(parts, axis=1) if parts else np.zeros((frame.height, 0), dtype=np.float32)
+        values = np.zeros((frame.height, len(names)), dtype=np.float32)
+        start = 0
+        for position, name in enumerate(self.columns):
+            width = 1 + len(self.words[position])
+            self._fill(values[:, start : start + width], _texts(frame[name]), position)
+            start += width
         return Block(values, tuple(names), tuple(columns))
+
+    def _fill(self, part: Array, texts: list[str], position: int) -> None:
+        """Write length and word weights of one column into its part of the array, in place."""
+        import numpy as np
+
+        places = self.places[position]
+        for row, text in enumerate(texts):
+            if not text:
+                continue
+            part[row, 0] = len(text.split())
+            for word in WORD.findall(text.lower()):
+                place = places.get(word)
+                if place is not None:
+                    part[row, 1 + place] += 1.0
+        part[:, 0] = np.log1p(part[:, 0])
+        weights = part[:, 1:]
+        weights *= self.rarity[position].astype(np.float32)
+        norms = np.sqrt(np.einsum("ij,ij->i", weights, weights))
+        weights /= np.where(norms == 0, 1, norms)[:, None]
 
     def save(self, folder: Path) -> None:
         """Write words (JSON) and their weights."""
@@ -82,14 +104,20 @@ class TextEncoder:
 
     def load(self, folder: Path) -> Self:
         """Read and check them."""
+        import numpy as np
+
         words: Any = read_json(folder / "words.json")
-        self.rarity = load_arrays(folder, *(f"rarity_{i}" for i in range(len(self.columns))))
-        good = isinstance(words, list) and len(words) == len(self.columns)
-        if not good or any(
-            len(set(w)) != len(w) or r.shape != (len(w),) for w, r in zip(words, self.rarity, strict=True)
-        ):
-            raise TreadleError("the words do not fit the columns", where=folder)
+        count = 0 if self.raw else len(self.columns)
+        good = isinstance(words, list) and len(words) == count
+        good = good and all(isinstance(w, list) and all(isinstance(word, str) for word in w) for w in words)
+        if not good:
+            raise TreadleError("the words do not fit the columns", where=folder / "words.json")
         self.words = words
+        self.rarity = load_arrays(folder, *(f"rarity_{i}" for i in range(count)))
+        for w, r in zip(words, self.rarity, strict=True):
+            if len(set(w)) != len(w) or r.shape != (len(w),) or r.dtype.kind != "f" or not np.isfinite(r).all():
+                raise TreadleError("the words do not fit their weights", where=folder)
+        self._index()
         return self
 
 
@@ -102,7 +130,7 @@ class Text:
 
         if column.dtype != pl.String:
             return None
-        present = column.drop_nulls()
+        present = clean(column).drop_nulls()
         if not len(present):
             return None
         words = present.str.count_matches(r"\S+").mean()
@@ -118,9 +146,8 @@ class Text:
     def profile(self, column: pl.Series, like: Profile | None = None) -> Profile:
         """Counts of lengths in words."""
         import numpy as np
-        import polars as pl
 
-        text = column.cast(pl.String, strict=False)
+        text = as_text(column)
         lengths = text.drop_nulls().str.count_matches(r"\S+").to_numpy()
         edges = np.asarray(LENGTHS)
         counts = np.bincount(np.searchsorted(edges, lengths, side="left"), minlength=len(edges) + 1)
@@ -140,9 +167,9 @@ class Text:
         """Anything that has a text form."""
         import polars as pl
 
-        if values.dtype.is_nested():
-            raise TreadleError(f"holds {values.dtype}", where=f"column {field.name!r}", expected="text")
-        return values.cast(pl.String, strict=False)
+        if values.dtype.is_nested() or values.dtype == pl.Binary:
+            raise refuse(values, field, "text")
+        return as_text(values)
 
     def defaults(self, task: str) -> Sequence[str]:
         """A linear model is hard to beat on words."""
@@ -150,17 +177,7 @@ class Text:
 
 
 def _texts(column: pl.Series) -> list[str]:
-    import polars as pl
-
-    text = column.cast(pl.String, strict=False).str.strip_chars()
-    return text.set(text.is_in(MISSING), "").fill_null("").to_list()
-
-
-def _vectorizer(words: list[str] | None) -> Any:
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    options: dict[str, Any] = {"vocabulary": words} if words is not None else {"max_features": WORDS, "min_df": 2}
-    return CountVectorizer(lowercase=True, token_pattern=r"(?u)\b\w+\b", **options)
+    return ["" if text is None else text for text in as_text(column).to_list()]
 
 
 COMPONENT = Text
