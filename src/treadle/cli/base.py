@@ -25,7 +25,7 @@ from treadle.core.events import Events
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from treadle.flow.project import Project
+    from treadle.flow.project import LoadedModel, Project
 
 GATE_FAILED, BAD_INPUT, CRASHED, STOPPED = 1, 2, 70, 130
 
@@ -44,7 +44,7 @@ Debug = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="Which model: an alias, a version, NAME@ALIAS, NAME/VERSION, a run or the "
+    typer.Option("--model", "-m", help="Which model: an alias, a version, NAME@ALIAS, NAME@VERSION, a run or the "
                  "folder of a bundle. Default: the champion.", show_default=False),
 ]  # fmt: skip
 COMMON: dict[str, Any] = {"project": Folder, "json": AsJson, "quiet": Quiet, "verbose": Verbose, "debug": Debug}
@@ -88,6 +88,14 @@ class Session:
         from treadle.flow.project import find_project
 
         return find_project(self.project)
+
+    def model(self, ref: str | None) -> LoadedModel:
+        """The model that ``--model`` names; a bundle's folder needs no project around it."""
+        from treadle.flow.project import LoadedModel
+
+        if ref is not None and (Path(ref) / "bundle.json").is_file():
+            return LoadedModel.load(ref)
+        return self.open().model(ref)
 
     def say(self, text: str) -> None:
         """One line for a person, on stderr."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from treadle.flow.project import FinishedRun
 
 
+SHOWN = 10
+
+
 def grid(*titles: str, right: Sequence[str] = ()) -> Table:
     """A table without frames; the columns in ``right`` hold numbers."""
     from rich.table import Table
@@ -199,3 +202,95 @@ def draw_check(console: Console, data: Mapping[str, Any]) -> None:
         console.print()
     draw_findings(console, data["findings"])
     console.print(f"[green]good[/]: {data['rows']:,} rows, version {data['version'][:12]}; next: treadle run")
+
+
+def draw_explained(console: Console, data: Mapping[str, Any], frame: Any) -> None:
+    """For each row the columns that matter most, with their values and what they add."""
+    from rich.markup import escape
+
+    label = f" of {data['label']}" if data["label"] else ""
+    for position, values in enumerate(data["values"]):
+        said = data["predictions"][position]["prediction"]
+        base = "" if data["base"] is None else f", from {number(float(data['base']))}"
+        output = "" if data["output"] is None else f" to {number(float(data['output'][position]))}"
+        way = f"{base}{output} ({data['scale']}{label})"
+        console.print(f"[bold]row {position + 1}[/] prediction {escape(str(said))}{way}", soft_wrap=True)
+        table = grid("  column", "value", "adds", "", right=("adds",))
+        order = sorted(range(len(values)), key=lambda at: -abs(float(values[at])))[:SHOWN]
+        most = max((abs(float(values[at])) for at in order), default=0.0) or 1.0
+        for at in order:
+            name, part = data["columns"][at], float(values[at])
+            bar = "█" * round(abs(part) / most * 16)
+            table.add_row(f"  {escape(name)}", escape(str(frame[name][position])), f"{part:+.4f}",
+                          f"[{'green' if part > 0 else 'red'}]{bar}[/]")  # fmt: skip
+        console.print(table)
+        console.print()
+
+
+def draw_compared(console: Console, data: Mapping[str, Any]) -> None:
+    """The difference of each metric with its interval, then the verdict."""
+    from rich.pretty import Pretty
+
+    console.print(Pretty(dict(data)))
+
+
+def draw_models(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """One line a version."""
+    if not found:
+        console.print("no model was registered yet: treadle run")
+        return
+    table = grid("model", "version", "aliases", "run", "metric", "value", "gates", right=("version", "value"))
+    for model in found:
+        for version in model["versions"]:
+            metrics = version.get("metrics") or {}
+            name, value = next(iter(metrics.items()), ("", None))
+            value = value.get("value") if isinstance(value, Mapping) else value
+            passed = {True: "passed", False: "[red]failed[/]"}.get(version.get("passed"), "")
+            table.add_row(model["name"], str(version["version"]), ", ".join(version["aliases"]),
+                          str(version.get("run") or ""), name, number(value), passed)  # fmt: skip
+    console.print(table)
+
+
+def draw_trace(console: Console, data: Mapping[str, Any]) -> None:
+    """The way back, one line a step."""
+    from rich.markup import escape
+
+    from treadle.core.jsonable import dumps
+
+    for key in ("model", "bundle", "run", "tracking_run", "dataset", "split", "code", "libraries", "metrics", "gates"):
+        value = data.get(key)
+        if isinstance(value, Mapping):
+            parts = [f"{name} {item if isinstance(item, str | int) else dumps(item)}" for name, item in value.items()]
+            value = ", ".join(parts)
+        elif isinstance(value, list):
+            value = ", ".join(item if isinstance(item, str) else dumps(item) for item in value) or "-"
+        console.print(f"[dim]{key:<13}[/]{escape(str(value))}", soft_wrap=True)
+    for entry in data["ledger"]:
+        console.print(f"[dim]{'ledger':<13}[/]{entry['number']} {entry['when']} {entry['who']}: {entry['what']}",
+                      soft_wrap=True)  # fmt: skip
+    if data.get("spec"):
+        console.print(f"\n[dim]spec[/]\n{escape(data['spec'])}", soft_wrap=True)
+
+
+def draw_ledger(console: Console, entries: Sequence[Any], verified: bool) -> None:
+    """One line a decision."""
+    table = grid("", "when", "who", "what", "model", "version", "why", right=("", "version"))
+    for entry in entries:
+        facts = entry.facts
+        table.add_row(str(entry.number), entry.when[:19].replace("T", " "), entry.who, entry.what,
+                      str(facts.get("model", "")), str(facts.get("version", "")),
+                      str(facts.get("reason", "")))  # fmt: skip
+    console.print(table)
+    if verified:
+        console.print(f"[green]the chain of {len(entries)} entries holds[/]")
+
+
+def draw_doctor(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
+    """One line a check."""
+    from rich.markup import escape
+
+    table = grid("", "what", "found", "to do")
+    for item in checks:
+        mark = "[green]good[/]" if item["ok"] else "[red]bad[/]"
+        table.add_row(mark, item["name"], escape(item["detail"]), escape(item["remedy"] or ""))
+    console.print(table)

@@ -13,8 +13,10 @@ from treadle.core.errors import Interrupted, TreadleError
 
 PANELS = {
     "Make a model": ("init", "check", "plan", "run"),
-    "Look at it": ("runs", "show"),
-    "Find your way": ("components", "schema", "version"),
+    "Look at it": ("runs", "show", "compare", "report"),
+    "Use it": ("evaluate", "predict", "explain"),
+    "Keep it": ("models", "promote", "rollback", "trace", "ledger"),
+    "Find your way": ("components", "schema", "doctor", "version"),
 }
 
 

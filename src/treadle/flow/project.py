@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from treadle.core.errors import TreadleError, did_you_mean, listing
+from treadle.core.errors import TreadleError
 from treadle.core.events import Events
 from treadle.core.jsonable import decode, read_json
 from treadle.spec.read import NAME, find_spec, read_spec
@@ -23,11 +23,14 @@ from treadle.store.workspace import Workspace
 if TYPE_CHECKING:
     import polars as pl
 
+    from treadle.core.types import Attribution, Metered
     from treadle.flow.check import Checked
     from treadle.flow.plan import Plan
     from treadle.spec.spec import Spec
+    from treadle.stages.score import Scored
     from treadle.stages.values import Decision, Evaluation, Explanation, Quality
     from treadle.store.bundle import Bundle
+    from treadle.store.ledger import Entry
 
 
 def open_project(path: str | Path = ".") -> Project:
@@ -106,14 +109,77 @@ class Project:
         """One run, by its id or the beginning of it; the latest when none is named."""
         known = self.workspace.runs()
         if not known:
-            raise TreadleError("there are no runs here", where=self.folder, remedy="treadle run")
-        if run is None or run == "latest":
-            return FinishedRun(self, known[-1])
-        found = [name for name in known if name.startswith(run)]
-        if run in known or len(found) == 1:
-            return FinishedRun(self, run if run in known else found[0])
-        problem = f"{run!r} is the beginning of {len(found)} runs" if found else f"there is no run {run!r}"
-        raise TreadleError(problem + did_you_mean(run, known), expected=f"one of {listing(reversed(known))}")
+            raise TreadleError("there are no runs here yet", where=self.folder, remedy="run `treadle run` first")
+        return FinishedRun(self, known[-1] if run in (None, "latest") else self.workspace.find_run(str(run)))
+
+    def compare(self, one: str, two: str) -> Any:
+        """Whether one run is better than another on the rows that both were judged on; a paired bootstrap."""
+        from treadle.stages.compare import compare_runs
+
+        return compare_runs(self.workspace, self.show(one).id, self.show(two).id)
+
+    # -- using a model
+
+    def model(self, ref: str | Path | None = None) -> LoadedModel:
+        """A model, by alias, version, run or folder; by default the champion."""
+        from treadle.flow.use import load
+
+        return LoadedModel(load(self.workspace, ref))
+
+    def champion(self) -> LoadedModel:
+        """The model that serves."""
+        return self.model()
+
+    def predict(self, rows: Any, output: str | Path | None = None, *, model: str | None = None, **options: Any) -> Any:
+        """Predictions of a frame, or of a file; a file is streamed into ``output`` where that is given."""
+        loaded = self.model(model)
+        if output is not None:
+            return loaded.predict_file(rows, output, **options)
+        return loaded.predict(rows)
+
+    def evaluate(self, rows: Any, *, model: str | None = None, **options: Any) -> dict[str, Metered]:
+        """Metrics with intervals on rows that have the target; ``rows`` is a frame, a path or a URL."""
+        return self.model(model).evaluate(rows, **options)
+
+    def explain(self, rows: Any, *, model: str | None = None, **options: Any) -> Attribution:
+        """Why the model says what it says of each row; ``rows`` is a frame, a path or a URL."""
+        return self.model(model).explain(rows, **options)
+
+    # -- the registry
+
+    def models(self) -> list[dict[str, Any]]:
+        """All registered models with their versions, the newest first."""
+        from treadle.store.registry import models
+
+        return models(self.workspace)
+
+    def promote(self, ref: str, *, reason: str = "by hand", force: bool = False) -> dict[str, Any]:
+        """Let a version serve; one that failed a gate is refused unless ``force`` is given."""
+        from treadle.flow.use import name_and_version
+        from treadle.store.registry import promote
+
+        return promote(self.workspace, *name_and_version(self.workspace, ref), reason=reason, force=force)
+
+    def rollback(self, name: str | None = None, *, reason: str = "by hand") -> dict[str, Any]:
+        """Let the champion before the present one serve again."""
+        from treadle.store.registry import rollback
+
+        return rollback(self.workspace, name, reason=reason)
+
+    def trace(self, ref: str | Path | None = None) -> dict[str, Any]:
+        """From a model back to its run, spec, code, data and decisions."""
+        from treadle.flow.use import find_model
+        from treadle.store.find import trace
+
+        return trace(self.workspace, find_model(self.workspace, ref))
+
+    def ledger(self, *, verify: bool = False) -> list[Entry]:
+        """All decisions, oldest first; with ``verify`` the whole chain is checked."""
+        from treadle.store import ledger
+
+        if verify:
+            ledger.verify(self.workspace)
+        return ledger.read(self.workspace)
 
 
 class FinishedRun:
@@ -136,10 +202,7 @@ class FinishedRun:
     @cached_property
     def record(self) -> dict[str, Any]:
         """What was written down when the run ended: its summary and where each stage's files lie."""
-        found = read_json(self.folder / "run.json")
-        if not isinstance(found, dict) or not isinstance(found.get("folders"), dict):
-            raise TreadleError("the record of the run is not readable", where=self.folder / "run.json")
-        return found
+        return self.project.workspace.facts_of(self.id)
 
     def summary(self) -> dict[str, Any]:
         """The object that ``treadle run --json`` ends with; ``stages`` tells how this very call went."""
@@ -197,6 +260,14 @@ class FinishedRun:
         """The report, one HTML file."""
         return self.folder / "report.html"
 
+    def written_report(self) -> Path:
+        """The report; it is written when it is not there."""
+        if not self.report.is_file():
+            from treadle.report import write_report
+
+            write_report(self.report, self)
+        return self.report
+
     @cached_property
     def model(self) -> LoadedModel:
         """The model, ready to predict."""
@@ -204,7 +275,7 @@ class FinishedRun:
 
 
 class LoadedModel:
-    """A model from a bundle; takes polars and pandas frames, dictionaries of columns, and lists of rows.
+    """A model from a bundle. Rows may be a polars or pandas frame, columns or rows as dictionaries, a path or a URL.
 
     Attributes:
         bundle: where it came from, with its facts, schema and baseline.
@@ -217,15 +288,33 @@ class LoadedModel:
         return f"<{self.bundle.predictor.model_name} from {self.bundle.path}>"
 
     @classmethod
-    def load(cls, folder: Path) -> LoadedModel:
+    def load(cls, folder: str | Path) -> LoadedModel:
         """Load a bundle's folder: checksums, structure and self-test included."""
         from treadle.store.bundle import load_bundle
 
-        return cls(load_bundle(folder))
+        return cls(load_bundle(Path(folder)))
 
-    def predict(self, frame: Any) -> pl.DataFrame:
+    def predict(self, rows: Any) -> pl.DataFrame:
         """``prediction`` and what belongs to it, one row a row; see `treadle.core.predictor.Predictor.predict`."""
-        return self.bundle.predict(as_polars(frame))
+        return self.bundle.predict(as_polars(rows))
+
+    def predict_file(self, source: str | Path, output: str | Path, **options: Any) -> Scored:
+        """Stream a file through the model; see `treadle.stages.score.score` for the options."""
+        from treadle.flow.use import predict_file
+
+        return predict_file(self.bundle, source, Path(output), **options)
+
+    def evaluate(self, rows: Any, metrics: Sequence[str] = (), **options: Any) -> dict[str, Metered]:
+        """Metrics with intervals on rows that have the target; by default those of the run."""
+        from treadle.flow.use import evaluate_frame
+
+        return evaluate_frame(self.bundle, as_polars(rows), metrics, **options)
+
+    def explain(self, rows: Any, method: str = "shap", **options: Any) -> Attribution:
+        """Why the model says what it says of each row, in the user's own columns."""
+        from treadle.flow.use import explain_frame
+
+        return explain_frame(self.bundle, as_polars(rows), method, **options)
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
@@ -233,10 +322,14 @@ def as_polars(frame: Any) -> pl.DataFrame:
 
     Args:
         frame: a polars DataFrame or LazyFrame, a pandas DataFrame, an Arrow table, a mapping from column to values,
-            or a list of mappings, one a row.
+            a list of mappings, one a row, or the path or URL of a table.
     """
     import polars as pl
 
+    if isinstance(frame, str | Path):
+        from treadle.flow.use import collect, open_table
+
+        return collect(open_table(frame), str(frame))
     if isinstance(frame, pl.DataFrame):
         return frame
     if isinstance(frame, pl.LazyFrame):
