@@ -16,12 +16,13 @@ from treadle.models._trees_check import MAX_TREES, check_forest, check_range
 if TYPE_CHECKING:
     from treadle.core.types import Array
 
-NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+NUMBER = r"-?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|inf)"
 NUMBERS = re.compile(rf"(?:{NUMBER}(?: {NUMBER})*)?")
 SPLITS = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child")
 INNER = ("internal_value", "internal_weight", "internal_count")
 LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
 BITS = ("cat_boundaries", "cat_threshold")
+OPEN = ("threshold", "split_gain")  # a split of the missing from the rest has its threshold at infinity
 HUGE = 1e308
 MAX_COUNT = 2**31 - 1
 
@@ -65,7 +66,7 @@ class Trees:
                 raise self.wrong(f"a tree has too few or too many values of {name}")
         text = " ".join(line for line in lines if line)
         values = np.array(text.split(" ") if text else [], dtype="S32").astype(np.float64)
-        if not np.isfinite(values).all():
+        if name not in OPEN and not np.isfinite(values).all():
             raise self.wrong(f"{name} holds a value that is not finite")
         return values
 
@@ -94,7 +95,8 @@ class Trees:
         check_range(self.field("leaf_value", leaves), -HUGE, HUGE, "leaf_value", self.where)
         self.whole("is_linear", each, 0, 0)
         check_range(self.field("shrinkage", each), -HUGE, HUGE, "shrinkage", self.where)
-        for name in ("split_gain", *INNER):
+        self.field("split_gain", inner)
+        for name in INNER:
             check_range(self.field(name, inner), -HUGE, HUGE, name, self.where)
         branched = np.where(inner > 0, leaves, 0)
         for name in ("leaf_weight", "leaf_count"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -83,6 +84,7 @@ class CatBoost:
         validated = valid is not None and valid.rows > 0
         rounds = rounds_for(self.rounds, self.learning_rate, validated)
         parts = 2 if self.levels else 1
+        train = _with_every_class(train, self.classes) if self.classes > 2 else train
         data = self._pool(train)
         held = self._pool(valid) if valid is not None and validated else None
         self.models = []
@@ -258,6 +260,28 @@ class CatBoost:
         paths = [folder / _file(part) for part in range(2 if self.levels else 1)]
         self.models = [clean(read_json(path), self._shape(part), path) for part, path in enumerate(paths)]
         return self._take(folder)
+
+
+def _with_every_class(train: Features, classes: int) -> Features:
+    """The rows, and for each class that has none a copy of the first row with hardly any weight.
+
+    CatBoost numbers the classes that it sees, so one that is absent would shift the others.
+    """
+    import numpy as np
+
+    target = np.asarray(train.target)
+    absent = np.setdiff1d(np.arange(classes), target)
+    if not len(absent) or not len(target):
+        return train
+    rows = np.concatenate([np.arange(len(target)), np.zeros(len(absent), dtype=np.int64)])
+    weight = np.ones(len(target)) if train.weight is None else np.asarray(train.weight)
+    return replace(
+        train,
+        blocks={name: replace(block, values=block.values[rows]) for name, block in train.blocks.items()},
+        frame=train.frame[rows],
+        target=np.concatenate([target, absent]),
+        weight=np.concatenate([weight, np.full(len(absent), 1e-6)]),
+    )
 
 
 def _learnable(train: Features) -> bool:

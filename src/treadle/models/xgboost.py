@@ -91,7 +91,7 @@ class XGBoost:
         self.models = []
         for part in range(parts):
             watch = Watch(context, rounds, self.patience, started, part + 1, parts)
-            booster = self._boost(part, data, held, watch, context)
+            booster = self._boost(self._parameters(part, context, train.target), data, held, watch)
             model = json.loads(bytes(booster.save_raw("json")))
             self.models.append(self._clean(model, part, "the fitted model", max(1, watch.best)))
             if not part:
@@ -107,7 +107,7 @@ class XGBoost:
             enable_categorical=True, max_bin=self.max_bin, ref=reference, nthread=context.threads,
         )  # fmt: skip
 
-    def _boost(self, part: int, data: Any, held: Any, watch: Watch, context: Context) -> Any:
+    def _boost(self, parameters: dict[str, Any], data: Any, held: Any, watch: Watch) -> Any:
         import xgboost
 
         class Ends(xgboost.callback.TrainingCallback):  # type: ignore[misc]
@@ -116,7 +116,7 @@ class XGBoost:
                 return watch.ends(epoch + 1, losses[-1] if losses else None)
 
         return xgboost.train(
-            self._parameters(part, context),
+            parameters,
             data,
             num_boost_round=watch.rounds,
             evals=[] if held is None else [(held, "valid")],
@@ -124,7 +124,7 @@ class XGBoost:
             callbacks=[Ends()],
         )
 
-    def _parameters(self, part: int, context: Context) -> dict[str, Any]:
+    def _parameters(self, part: int, context: Context, target: Any) -> dict[str, Any]:
         objective: dict[str, Any] = {"objective": "reg:squarederror", "eval_metric": "rmse"}
         if part:
             objective = {"objective": "reg:quantileerror", "quantile_alpha": list(self.levels)}
@@ -132,6 +132,8 @@ class XGBoost:
             objective = {"objective": "multi:softprob", "num_class": self.classes, "eval_metric": "mlogloss"}
         elif self.classes:
             objective = {"objective": "binary:logistic", "eval_metric": "logloss"}
+            if target.min() == target.max():  # XGBoost would start from a probability of 0 or 1
+                objective["base_score"] = 1e-6 if target.max() == 0 else 1 - 1e-6
         return {
             **objective,
             "tree_method": "hist",
