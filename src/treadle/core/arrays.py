@@ -42,13 +42,17 @@ def load_arrays(folder: Path, *names: str) -> list[Array]:
 def _read(path: Path) -> Array:
     """The array, once its header is known to fit the file: a forged shape must not claim memory that is not there."""
     import math
+    from tokenize import TokenError
 
     import numpy as np
 
     with path.open("rb") as handle:
         version = np.lib.format.read_magic(handle)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(handle)
+        try:
+            shape, _, dtype = read(handle)
+        except (SyntaxError, TokenError) as error:
+            raise ValueError(f"its header cannot be read: {error}") from None
         size = math.prod(shape) * dtype.itemsize
         if dtype.hasobject or dtype.kind not in "biufcUSmM" or min(shape, default=0) < 0:
             raise ValueError(f"{dtype} of shape {shape} is not stored here")
