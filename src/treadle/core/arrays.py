@@ -34,7 +34,9 @@ def load_arrays(folder: Path, *names: str) -> list[Array]:
             found.append(_read(path))
         except FileNotFoundError:
             raise TreadleError("the file is missing", where=path) from None
-        except (ValueError, TypeError, EOFError, OSError, OverflowError, MemoryError, RecursionError) as error:
+        except TreadleError:
+            raise
+        except Exception as error:  # a header is parsed like source text: a broken one can fail in any way
             raise TreadleError(f"not a readable array ({error})", where=path) from None
     return found
 

@@ -44,8 +44,8 @@ class Svm:
         cost: Annotated[float, Range(1e-4, 1e5, log=True, tune=(0.05, 50.0)), Doc("price of a row inside the margin")]
         = 1.0,
         gamma: Annotated[
-            float, Range(1e-3, 1e3, log=True, tune=(0.05, 5.0)), Doc("width of the kernel, in 1 / (columns x variance)")
-        ] = 0.5,
+            float, Range(1e-3, 1e3, log=True, tune=(0.02, 3.0)), Doc("width of the kernel, in 1 / (columns x variance)")
+        ] = 0.2,
         epsilon: Annotated[
             float, Range(0.0, 10.0, tune=(0.01, 0.3)), Doc("error that costs nothing, in deviations (regression)")
         ] = 0.1,
