@@ -81,11 +81,11 @@ def _rates(outcomes: Outcomes, parts: Parts) -> tuple[Array, Any]:
     """Row statistics, and what is made of their sums, for classes."""
     import numpy as np
 
+    truth, prediction = np.asarray(outcomes.truth), outcomes.prediction
     codes = [1] if len(outcomes.classes) == 2 else range(len(outcomes.classes))
-    ones = np.ones(len(outcomes))
-    tables = [_onehot(parts, ones), _onehot(parts, outcomes.prediction == outcomes.truth)]
+    tables = [_onehot(parts, np.ones(len(outcomes))), _onehot(parts, prediction == truth)]
     for code in codes:
-        said, true = outcomes.prediction == code, outcomes.truth == code
+        said, true = prediction == code, truth == code
         tables += [_onehot(parts, said), _onehot(parts, true), _onehot(parts, said & true)]
     width = len(parts.labels)
 

@@ -111,7 +111,7 @@ def loss_of(outcomes: Outcomes) -> Array | None:
     if outcomes.truth is None or outcomes.task not in ("classification", "regression"):
         return None
     if outcomes.task == "regression":
-        return np.abs(outcomes.prediction - outcomes.truth).astype(np.float64)
+        return np.asarray(np.abs(outcomes.prediction - outcomes.truth), dtype=np.float64)
     if outcomes.probability is None:
         return np.asarray(outcomes.prediction != outcomes.truth, dtype=np.float64)
     error = np.array(outcomes.probability, dtype=np.float64)
@@ -145,10 +145,10 @@ def given_slices(
     statistics = [_welch(loss, mask) for mask in masks] if loss is not None else [(None, 1.0)] * len(masks)
     adjusted = benjamini_hochberg(np.array([two_sided(z) if gap is not None else 1.0 for gap, z in statistics]))
     found = []
-    for (rule, column), mask, (gap, _), p_value in zip(rules, masks, statistics, adjusted, strict=True):
+    for (rule, touched), mask, (gap, _), p_value in zip(rules, masks, statistics, adjusted, strict=True):
         figures = metered(outcomes.take(mask), names, count=min(count, RESAMPLES), seed=seed)
         found.append(
-            Slice(rule, (column,), int(mask.sum()), figures, "given", gap, None if gap is None else float(p_value))
+            Slice(rule, (touched,), int(mask.sum()), figures, "given", gap, None if gap is None else float(p_value))
         )
     return found
 

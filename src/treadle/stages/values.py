@@ -149,6 +149,8 @@ class Slice:
     Attributes:
         rule: which rows, as a person would say it (``sex = Female``).
         found: ``given`` by the spec or ``worst`` (searched).
+        difference: mean loss of a row in it minus that of all other rows: squared error of the probabilities, 0 or 1
+            for a wrong class where there are none, or absolute error.
         p_value: of no difference to the rest, adjusted for the number of slices looked at.
     """
 
@@ -169,10 +171,12 @@ class Evaluation:
         metrics, baseline: by name, of the model, and of always saying the majority class or the mean.
         rows: number of test rows.
         metric: the one that decides.
-        curves: points for the plots, by name (``roc``, ``precision_recall``, ``calibration``, ``residuals``,
-            ``learning``, ``threshold``).
+        curves: points for the plots, by name: ``roc``, ``precision_recall``, ``calibration``, ``threshold``, ``scores``,
+            ``residuals`` (their form stands at the head of `treadle.stages.curves`), and
+            ``learning``: ``{"metric", "rows": [...], "value": [...], "low": [...], "high": [...]}``.
         confusion: rows by true (first index) and predicted class.
-        fairness: by sensitive column, then by measure.
+        fairness: by sensitive column: ``groups`` (by label: ``rows`` and rates) and each measure as
+            ``{"value", "low", "high"}``.
         slices: given and found.
         folds: metrics by fold, for k-fold.
     """
