@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from treadle.flow.project import FinishedRun
+    from treadle.stages.values import Evaluation
 
 
 SHOWN = 10
@@ -86,7 +87,9 @@ def draw_run(console: Console, run: FinishedRun) -> None:
     console.print(f"model [bold]{model['name']}[/] version {model['version']}{aliases}: {data['task']} with {trained}",
                   soft_wrap=True)  # fmt: skip
     console.print()
-    console.print(metrics_table(data["metrics"], run.evaluation.baseline))
+    metrics = {run.evaluation.metric: None, **data["metrics"]}
+    metrics.update(data["metrics"])
+    console.print(metrics_table(metrics, run.evaluation.baseline))
     console.print(f"on {run.evaluation.rows:,} test rows that training never saw", style="dim")
     console.print()
     gates_lines(console, data["gates"])
@@ -125,7 +128,8 @@ def draw_runs(console: Console, runs: Sequence[Mapping[str, Any]]) -> None:
         return
     table = grid("run", "model", "task", "metric", "value", "gates", right=("value",))
     for run in runs:
-        name, first = next(iter(run["metrics"].items()), ("", {"value": None}))
+        name = run["metric"] or next(iter(run["metrics"]), "")
+        first = run["metrics"].get(name, {"value": None})
         failed = sum(not gate["passed"] for gate in run["gates"])
         gates = f"{failed} failed" if failed else "passed" if run["gates"] else ""
         model = f"{run['model']['name']} {run['model']['version']}"
@@ -208,10 +212,12 @@ def draw_explained(console: Console, data: Mapping[str, Any], frame: Any) -> Non
     """For each row the columns that matter most, with their values and what they add."""
     from rich.markup import escape
 
-    label = f" of {data['label']}" if data["label"] else ""
+    for note in data["notes"]:
+        console.print(note, style="dim", soft_wrap=True)
     for position, values in enumerate(data["values"]):
         said = data["predictions"][position]["prediction"]
-        base = "" if data["base"] is None else f", from {number(float(data['base']))}"
+        label = f" of {data['labels'][position]}" if data["labels"] else ""
+        base = "" if data["bases"] is None else f", from {number(float(data['bases'][position]))}"
         output = "" if data["output"] is None else f" to {number(float(data['output'][position]))}"
         way = f"{base}{output} ({data['scale']}{label})"
         console.print(f"[bold]row {position + 1}[/] prediction {escape(str(said))}{way}", soft_wrap=True)
@@ -236,18 +242,18 @@ def draw_compared(console: Console, data: Mapping[str, Any]) -> None:
 
 def draw_models(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     """One line a version."""
+    from treadle.core.errors import listing
+
     if not found:
         console.print("no model was registered yet: treadle run")
         return
-    table = grid("model", "version", "aliases", "run", "metric", "value", "gates", right=("version", "value"))
+    table = grid("model", "version", "aliases", "run", "gates", "metrics", right=("version",))
     for model in found:
         for version in model["versions"]:
-            metrics = version.get("metrics") or {}
-            name, value = next(iter(metrics.items()), ("", None))
-            value = value.get("value") if isinstance(value, Mapping) else value
+            metrics = [f"{name} {number(item['value'])}" for name, item in (version.get("metrics") or {}).items()]
             passed = {True: "passed", False: "[red]failed[/]"}.get(version.get("passed"), "")
             table.add_row(model["name"], str(version["version"]), ", ".join(version["aliases"]),
-                          str(version.get("run") or ""), name, number(value), passed)  # fmt: skip
+                          str(version.get("run") or ""), passed, listing(metrics, 3))  # fmt: skip
     console.print(table)
 
 
@@ -294,3 +300,21 @@ def draw_doctor(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
         mark = "[green]good[/]" if item["ok"] else "[red]bad[/]"
         table.add_row(mark, item["name"], escape(item["detail"]), escape(item["remedy"] or ""))
     console.print(table)
+
+
+def draw_evaluation(console: Console, found: Evaluation) -> None:
+    """Metrics, then the slices that were asked for."""
+    from rich.markup import escape
+
+    console.print(metrics_table(found.metrics, found.baseline))
+    console.print(f"on {found.rows:,} rows", style="dim")
+    for note in found.notes:
+        console.print(note, style="dim", soft_wrap=True)
+    if found.slices:
+        console.print()
+        table = grid("slice", "rows", found.metric, "95 % interval", right=("rows", found.metric))
+        for part in found.slices:
+            value = part.metrics.get(found.metric)
+            if value is not None:
+                table.add_row(escape(part.rule), f"{part.rows:,}", number(value.value), span(value.low, value.high))
+        console.print(table)

@@ -17,26 +17,37 @@ Metric = Annotated[
     list[str] | None,
     typer.Option("--metric", metavar="NAME", help="A metric; may be repeated. Default: those of the run."),
 ]
+Slice = Annotated[
+    list[str] | None, typer.Option("--slice", metavar="COLUMN", help="Judge its values one by one; may be repeated.")
+]
 Bootstrap = Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples behind each 95 % interval.")]
 
 
 @verb
 def evaluate(
-    session: Session, data: Data, model: Model = None, metric: Metric = None, bootstrap: Bootstrap = 500
+    session: Session,
+    data: Data,
+    model: Model = None,
+    metric: Metric = None,
+    slice_: Slice = None,
+    bootstrap: Bootstrap = 500,
 ) -> Answer:
     """Judge a model on other rows than those of its run; the rows need the target."""
-    from treadle.cli.draw import metrics_table
+    from treadle.cli.draw import draw_evaluation
     from treadle.flow.use import collect, evaluate_frame, open_table
 
     loaded = session.model(model)
     frame = collect(open_table(data), data)
-    metrics = evaluate_frame(loaded.bundle, frame, metric or (), bootstrap=bootstrap)
+    found = evaluate_frame(loaded.bundle, frame, metric or (), bootstrap=bootstrap, slices=slice_ or ())
     facts = loaded.bundle.facts
     told = {
-        "metrics": metrics,
-        "rows": frame.height,
+        "metrics": found.metrics,
+        "baseline": found.baseline,
+        "slices": found.slices,
+        "rows": found.rows,
+        "notes": found.notes,
         "data": data,
         "task": loaded.bundle.predictor.task,
         "model": {"name": facts["name"], "run": facts["run"], "digest": loaded.bundle.digest},
     }
-    return Answer(told, lambda console: console.print(metrics_table(metrics)))
+    return Answer(told, lambda console: draw_evaluation(console, found))

@@ -35,12 +35,13 @@ def explain(
     told = {
         "method": found.method,
         "scale": found.scale,
-        "label": found.label,
-        "base": found.base,
+        "labels": found.details.get("labels") or ([found.label] * frame.height if found.label else None),
+        "bases": found.bases,
         "columns": found.columns,
         "values": found.values,
         "output": found.output,
         "rows": frame.height,
+        "notes": found.notes,
         "predictions": loaded.predict(frame).to_dicts(),
     }
     return Answer(told, lambda console: draw_explained(console, told, frame))

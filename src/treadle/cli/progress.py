@@ -25,7 +25,7 @@ def plain(verbose: bool) -> Observer:
             if now - last < PLAIN_SECONDS and not verbose:
                 return
             last = now
-            line = f"  {event.stage:<9} {amount(event)}{event.text}"
+            line = f"  {event.stage:<9} {amount(event)}{event.text}" if event.stage else f"  {event.text}"
         elif event.name == "message":
             line = f"  {event.stage:<9} {event.text}"
         else:

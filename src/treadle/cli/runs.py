@@ -19,5 +19,5 @@ def runs(
     from treadle.cli.draw import draw_runs
 
     found = list(reversed(session.open().runs()))[:last]
-    data = {"runs": [item.summary() for item in found]}
+    data = {"runs": [{**item.summary(), "metric": item.metric} for item in found]}
     return Answer(data, lambda console: draw_runs(console, data["runs"]))

@@ -24,6 +24,7 @@ def show(session: Session, run: RunName = None) -> Answer:
     found = session.open().show(run)
     data = {
         **found.summary(),
+        "metric": found.metric,
         "inferred": found.inferred,
         "findings": found.quality.findings,
         "baseline": found.evaluation.baseline,

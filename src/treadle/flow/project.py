@@ -23,7 +23,7 @@ from treadle.store.workspace import Workspace
 if TYPE_CHECKING:
     import polars as pl
 
-    from treadle.core.types import Attribution, Metered
+    from treadle.core.types import Attribution
     from treadle.flow.check import Checked
     from treadle.flow.plan import Plan
     from treadle.spec.spec import Spec
@@ -78,11 +78,11 @@ class Project:
 
         return check(self.spec(overrides), self.folder, events or Events())
 
-    def plan(self, overrides: Sequence[str] = (), *, events: Events | None = None) -> Plan:
+    def plan(self, overrides: Sequence[str] = (), *, force: Sequence[str] = (), events: Events | None = None) -> Plan:
         """What would run and why, and what was inferred from what."""
         from treadle.flow.run import make_plan
 
-        return make_plan(self.spec(overrides), self.folder, events or Events())
+        return make_plan(self.spec(overrides), self.folder, events or Events(), force=force)
 
     def run(
         self, overrides: Sequence[str] = (), *, force: Sequence[str] = (), events: Events | None = None
@@ -96,7 +96,7 @@ class Project:
         """
         from treadle.flow.run import run
 
-        done = run(self.spec(overrides), self.folder, events or Events())
+        done = run(self.spec(overrides), self.folder, events or Events(), force=force)
         return FinishedRun(self, done.id, done.summary())
 
     # -- looking at runs
@@ -137,8 +137,8 @@ class Project:
             return loaded.predict_file(rows, output, **options)
         return loaded.predict(rows)
 
-    def evaluate(self, rows: Any, *, model: str | None = None, **options: Any) -> dict[str, Metered]:
-        """Metrics with intervals on rows that have the target; ``rows`` is a frame, a path or a URL."""
+    def evaluate(self, rows: Any, *, model: str | None = None, **options: Any) -> Evaluation:
+        """The model judged on rows that have the target; ``rows`` is a frame, a path or a URL."""
         return self.model(model).evaluate(rows, **options)
 
     def explain(self, rows: Any, *, model: str | None = None, **options: Any) -> Attribution:
@@ -240,6 +240,11 @@ class FinishedRun:
         """Metrics with intervals, baseline, slices, fairness, curves."""
         return self.value("evaluate")  # type: ignore[no-any-return]
 
+    @property
+    def metric(self) -> str | None:
+        """The metric that decides; None where the evaluation's files are no longer there."""
+        return self.evaluation.metric if (self.stage("evaluate") / "value.json").is_file() else None
+
     @cached_property
     def explanation(self) -> Explanation:
         """Why the model says what it says."""
@@ -304,8 +309,8 @@ class LoadedModel:
 
         return predict_file(self.bundle, source, Path(output), **options)
 
-    def evaluate(self, rows: Any, metrics: Sequence[str] = (), **options: Any) -> dict[str, Metered]:
-        """Metrics with intervals on rows that have the target; by default those of the run."""
+    def evaluate(self, rows: Any, metrics: Sequence[str] = (), **options: Any) -> Evaluation:
+        """Metrics with intervals, slices and more on rows that have the target; by default the metrics of the run."""
         from treadle.flow.use import evaluate_frame
 
         return evaluate_frame(self.bundle, as_polars(rows), metrics, **options)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from treadle.stages.score import Scored
+    from treadle.stages.values import Evaluation
 
 BACKGROUND = 200
 
@@ -83,14 +84,18 @@ def predict_file(
     return score(bundle.predictor, open_table(source), output, name=name or str(source), events=events, **options)
 
 
-def evaluate_frame(
-    bundle: Bundle, frame: pl.DataFrame, metrics: Sequence[str] = (), *, bootstrap: int = 500
-) -> dict[str, Any]:
-    """Metrics with their intervals on rows that have the target; by default the metrics of the run."""
+def evaluate_frame(bundle: Bundle, frame: pl.DataFrame, metrics: Sequence[str] = (), **options: Any) -> Evaluation:
+    """Judge a model on rows that have the target, by default by the metrics of its run.
+
+    Args:
+        bundle: the model.
+        frame: the rows.
+        metrics: names.
+        options: ``bootstrap``, ``slices``, ``sensitive`` and ``seed`` of `treadle.stages.evaluate.evaluate_frame`.
+    """
     from treadle.stages.evaluate import evaluate_frame as judge
 
-    names = tuple(metrics) or tuple(bundle.facts["metrics"])
-    return dict(judge(bundle.predictor, frame, names, bootstrap=bootstrap))
+    return judge(bundle.predictor, frame, tuple(metrics) or tuple(bundle.facts["metrics"]), **options)
 
 
 def explain_frame(
