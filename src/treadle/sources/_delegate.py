@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treadle.core import registry
-from treadle.core.errors import TreadleError
 from treadle.core.files import hash_content, hash_file
+from treadle.core.frames import joined
 from treadle.core.types import Inference
 
 if TYPE_CHECKING:
@@ -33,28 +33,6 @@ def is_table(path: Path) -> bool:
     return any(registry.load("sources", name).matches(str(path)) for name in FORMATS)
 
 
-def joined(sources: list[Any], names: list[str]) -> pl.LazyFrame:
-    """The rows of all of them, one after the other; their columns must be the same (in any order)."""
-    import polars as pl
-
-    frames: list[pl.LazyFrame] = []
-    columns: list[str] = []
-    for source, name in zip(sources, names, strict=True):
-        frame = source.scan()
-        found = frame.collect_schema().names()
-        columns = columns or found
-        absent = [column for column in columns if column not in found]
-        extra = [column for column in found if column not in columns]
-        if absent or extra:
-            said = [f"{column!r} is missing" for column in absent[:3]] + [f"{column!r} is new" for column in extra[:3]]
-            raise TreadleError(
-                f"its columns are not those of {names[0]}: {', '.join(said)}", where=name,
-                expected="the same columns in all files", remedy="mend it, or name only the files that belong together",
-            )  # fmt: skip
-        frames.append(frame.select(columns))
-    return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
-
-
 class Delegating:
     """What sources share that end in local files: subclasses say how to get them in `sources`."""
 
@@ -68,8 +46,7 @@ class Delegating:
 
     def scan(self) -> pl.LazyFrame:
         """The rows of all files."""
-        found = self.sources()
-        return joined([source for _, source in found], [name for name, _ in found])
+        return joined([(name, source.scan()) for name, source in self.sources()])
 
     def fingerprint(self) -> str:
         """The hash of names and bytes; of the bytes alone when there is one file."""

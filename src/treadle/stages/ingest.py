@@ -1,26 +1,46 @@
-"""Read the source once, settle what its columns mean, keep it as Parquet under a version made of its content."""
+"""Read the source once, settle what its columns mean, keep it as Parquet under a version made of its content.
+
+The way of the data: the sources' rows go in batches into a spool of Parquet files (sources that are Parquet already are
+read where they lie); a sample spread over all of it says what the columns may mean, a query over all rows says whether
+that holds everywhere; then the batches are converted into ``data.parquet``, and facts are counted there. Memory holds
+some batches and never the table.
+
+The version is made of the content alone: of one file the hash of its bytes, of several the hash of their names and
+hashes, of anything else (databases, samples, hubs) a hash over the rows in their order. The way in which a file is read
+(separator, kinds of columns) does not change the version, how many rows of it are used (``data.limit``) does.
+"""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treadle.core import registry
-from treadle.core.errors import TreadleError, did_you_mean, listing, raise_all
-from treadle.core.files import hash_value
-from treadle.core.types import DROPPED, FEATURE, GROUP, SERIES, TARGET, Field, Schema
-from treadle.core.types import TIME as TIME_ROLE
+from treadle.core.errors import Interrupted, TreadleError
+from treadle.core.events import Events
+from treadle.core.files import disk_error
+from treadle.core.frames import RowHash, joined
+from treadle.core.urls import redact
 from treadle.spec.data import Data
-from treadle.spec.read import resolve_secrets
 from treadle.spec.spec import Spec
+from treadle.stages.opening import file_version, place_of, secrets_of, source_fingerprint, sources, tags_of, written
+from treadle.stages.settling import check_columns, convert, describe, plain, settle
 from treadle.stages.values import Dataset, Job
 
 if TYPE_CHECKING:
     import polars as pl
 
+__all__ = ["run", "source_fingerprint", "sources"]
+
 INPUTS: tuple[str, ...] = ()
 VALUE = Dataset
 SAMPLE = 20_000
+CELLS = 4_000_000
+BATCH = 250_000
 
 
 def settings(spec: Spec) -> Any:
@@ -30,150 +50,132 @@ def settings(spec: Spec) -> Any:
 
 def leaves(spec: Spec) -> list[tuple[str, str]]:
     """The components whose code and libraries this stage depends on."""
-    return [("modalities", name) for name in registry.names("modalities")]
+    return [(group, name) for group in ("modalities", "sources") for name in registry.names(group)]
 
 
-def sources(data: Data, project: Path) -> list[Any]:
-    """The source objects that ``data.source`` names, paths taken from the project's folder."""
-    urls = (data.source,) if isinstance(data.source, str) else data.source
-    found = []
-    for url in urls:
-        opened = resolve_secrets(url, where="data.source")
-        if "://" not in opened:
-            opened = str((project / opened).resolve())
-        found.append(_source(opened, url, data))
-    return found
+@dataclass(frozen=True)
+class Raw:
+    """The rows as the sources gave them.
 
+    Attributes:
+        frame: over all of them.
+        rows: how many.
+        digest: their hash, where it was asked for.
+    """
 
-def _source(opened: str, written: str, data: Data) -> Any:
-    for name in registry.names("sources"):
-        component = registry.load("sources", name)
-        if component.matches(opened):
-            registry.require(component, name, where=written)
-            options = {"url": opened, **data.options}
-            if data.query is not None:
-                options["query"] = data.query
-            checked = registry.check_options(component, options, name=name, where="data.options")
-            return component(**checked)
-    if "://" not in opened and not Path(opened).exists():
-        raise TreadleError("no such file or folder", where=written, remedy="check data.source")
-    raise TreadleError("nothing here reads this source", where=written,
-                       expected=f"something for one of: {listing(registry.names('sources'))}")  # fmt: skip
-
-
-def source_fingerprint(data: Data, project: Path) -> str:
-    """A short text that changes when the content of the sources may have changed."""
-    return hash_value([source.fingerprint() for source in sources(data, project)])
+    frame: pl.LazyFrame
+    rows: int
+    digest: str | None
 
 
 def run(job: Job) -> Dataset:
-    """Read, infer, convert, write ``data.parquet``."""
+    """Read, settle, convert; write ``data.parquet``."""
+    data = job.spec.data
+    with secrets_of(data):
+        found = sources(data, job.project, job.workspace)
+        with told(data):
+            version = file_version(found, data.limit, job.workspace)
+            lazy = joined([(redact(url), source.scan()) for url, source in zip(written(data), found, strict=True)])
+            check_columns(lazy.collect_schema().names(), data)
+            if data.limit:
+                lazy = lazy.head(data.limit)
+            spool = job.folder / "spool"
+            raw = _raw(plain(lazy), found, spool, job.events, hashed=version is None)
+            if raw.rows == 0:
+                raise TreadleError("the data has no rows", where=", ".join(map(redact, written(data))))
+            schema = _write(raw, data, found, job)
+            shutil.rmtree(spool, ignore_errors=True)
+    notes = tuple(note for source in found if hasattr(source, "inferred") for note in source.inferred())
+    return Dataset(
+        version or str(raw.digest),
+        raw.rows,
+        schema,
+        tuple(map(redact, written(data))),
+        notes if len(found) == 1 else (),
+    )
+
+
+def _raw(lazy: pl.LazyFrame, found: list[Any], spool: Path, events: Events, *, hashed: bool) -> Raw:
+    """The rows in a form that is cheap to read several times."""
     import polars as pl
 
-    data = job.spec.data
-    lazy = pl.concat([source.scan() for source in sources(data, job.project)])
-    if data.limit:
-        lazy = lazy.head(data.limit)
-    frame = lazy.collect()
-    if frame.height == 0:
-        raise TreadleError("the data has no rows", where=str(data.source))
-    schema = infer_schema(frame.gather_every(max(1, frame.height // SAMPLE)), data)
-    columns = []
-    for item in schema.fields:
-        column = frame[item.name]
-        if item.kind in ("number", "time") and column.dtype == pl.String:
-            column = registry.load("modalities", item.kind)().decode(column, item)
-        columns.append(column)
-    frame = pl.DataFrame(columns)
-    schema = describe(frame, schema)
-    frame.write_parquet(job.folder / "data.parquet")
-    version = hash_value([source.fingerprint() for source in sources(data, job.project)])
-    written = (data.source,) if isinstance(data.source, str) else tuple(data.source)
-    return Dataset(version, frame.height, schema, written)
+    if not hashed and all(tags_of(source).columnar for source in found):
+        return Raw(lazy, int(lazy.select(pl.len()).collect(engine="streaming").item()), None)
+    spool.mkdir()
+    digest = RowHash() if hashed else None
+    rows = 0
+    for number, batch in enumerate(batches(lazy, events)):
+        if digest is not None:
+            digest.update(batch)
+        batch.write_parquet(spool / f"{number:06d}.parquet", compression="lz4", statistics=False)
+        rows += batch.height
+        events.progress("reading", rows)
+    if rows == 0:
+        return Raw(lazy, 0, None)
+    return Raw(pl.scan_parquet(spool / "*.parquet"), rows, digest.hexdigest() if digest else None)
 
 
-def infer_schema(sample: pl.DataFrame, data: Data) -> Schema:
-    """Kinds by asking every modality, roles by the spec."""
-    names = sample.columns
-    problems = []
-    for place, wanted in (
-        ("data.target", [data.target]),
-        ("data.time", [data.time]),
-        ("data.group", [data.group]),
-        ("data.series", [data.series]),
-        ("data.weight", [data.weight]),
-        ("data.drop", data.drop),
-        ("data.sensitive", data.sensitive),
-        ("data.columns", data.columns),
-        ("data.expect", data.expect),
-    ):
-        for name in wanted:
-            if name is not None and name not in names:
-                hint = did_you_mean(name, names)
-                problems.append(
-                    TreadleError(f"there is no column {name!r}{hint}", where=place, expected=f"one of {listing(names)}")
-                )
-    raise_all(problems)
-    fields = [_field(sample[name], data) for name in names]
-    return Schema(tuple(fields), data.target, data.time, data.group, data.series, tuple(data.sensitive))
+def batches(lazy: pl.LazyFrame, events: Events) -> Iterator[pl.DataFrame]:
+    """The rows in order, in frames of a size that keeps memory small however wide the table is."""
+    width = max(1, len(lazy.collect_schema()))
+    for batch in lazy.collect_batches(chunk_size=max(1_000, min(BATCH, CELLS // width)), maintain_order=True):
+        if events.stopping:
+            raise Interrupted("stopped while the data was read; nothing of it is kept")
+        if batch.height:
+            yield batch
 
 
-def _field(column: pl.Series, data: Data) -> Field:
-    name = column.name
-    if name in data.columns:
-        kind, reason, inferred = str(data.columns[name]), "said in the spec", False
-    else:
-        best = (0.0, "category", "nothing else fits")
-        for other in registry.names("modalities"):
-            guess = registry.load("modalities", other)().infer(column)
-            if guess and guess[0] > best[0]:
-                best = (guess[0], other, guess[1])
-        kind, reason, inferred = best[1], best[2], True
-    role = FEATURE
-    if name == data.target:
-        role = TARGET
-    elif name in data.drop:
-        role, reason = DROPPED, "dropped by the spec"
-    elif name == data.weight:
-        role = "weight"
-    elif name == data.group:
-        role = GROUP
-    elif name == data.series:
-        role = SERIES
-    elif name == data.time:
-        role = TIME_ROLE
-    elif kind == "id":
-        role, reason = DROPPED, f"an identifier: {reason}"
-    elif column.null_count() == len(column) or column.drop_nulls().n_unique() <= 1:
-        role, reason = DROPPED, "constant"
-    return Field(name, kind, str(column.dtype), role, reason, inferred)
+def _write(raw: Raw, data: Data, found: list[Any], job: Job) -> Any:
+    """Settle the columns, write ``data.parquet``, and return the schema with the facts of all rows."""
+    import polars as pl
+    from polars.io.plugins import register_io_source
+
+    sample = raw.frame.gather_every(max(1, raw.rows // SAMPLE)).collect(engine="streaming")
+
+    def place(row: int) -> str:
+        return place_of(found, row)
+
+    settled = settle(raw.frame, sample, data, place)
+    empty = convert(sample.clear(), settled, 0, place)
+
+    def converted(
+        columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        done = 0
+        for batch in batches(raw.frame, job.events):
+            yield convert(batch, settled, done, place)
+            done += batch.height
+            job.events.progress("converting", done, raw.rows)
+
+    target = job.folder / "data.parquet"
+    lazy = register_io_source(converted, schema=empty.schema)
+    lazy.sink_parquet(target, compression="zstd", compression_level=1, row_group_size=BATCH)
+    return describe(pl.scan_parquet(target), raw.rows, settled, sample, data)
 
 
-def describe(frame: pl.DataFrame, schema: Schema) -> Schema:
-    """The schema with missing rates, ranges and categories of the whole data."""
-    from dataclasses import replace
+@contextmanager
+def told(data: Data) -> Iterator[None]:
+    """What goes wrong in the libraries that read and write, as the one clear error."""
+    import polars as pl
 
-    fields = []
-    for item in schema.fields:
-        column = frame[item.name]
-        present = column.drop_nulls()
-        facts: dict[str, Any] = {
-            "dtype": str(column.dtype),
-            "missing": column.null_count() / max(1, len(column)),
-            "unique": present.n_unique(),
-        }
-        if item.kind in ("number", "time") and len(present):
-            low, high = present.min(), present.max()
-            facts["low"], facts["high"] = (
-                (float(low), float(high)) if item.kind == "number" else (str(low), str(high))  # type: ignore[arg-type]
-            )
-        few = facts["unique"] <= 1000
-        if item.kind in ("category", "boolean") or (item.role == TARGET and few):
-            from treadle.core.predictor import label_text
+    where = ", ".join(map(redact, written(data)))
+    try:
+        yield
+    except TreadleError:
+        raise
+    except OSError as error:
+        raise disk_error(error, error.filename or where) from None
+    except pl.exceptions.PolarsError as error:
+        raise _explained(error, where) from None
+    except BaseException as error:
+        # A panic inside Polars on a damaged file is no `Exception`.
+        if type(error).__name__ == "PanicException":
+            raise _explained(error, where) from None
+        raise
 
-            counts = (
-                label_text(present).alias("value").value_counts().sort(["count", "value"], descending=[True, False])
-            )
-            facts["categories"] = tuple(counts["value"].head(1000).to_list())
-        fields.append(replace(item, **facts))
-    return replace(schema, fields=tuple(fields))
+
+def _explained(error: BaseException, where: str) -> TreadleError:
+    text = redact(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+    if "No space left" in text:
+        return TreadleError("the disk is full", where=where, remedy="free some space, then run the same command again")
+    return TreadleError(f"cannot be read ({text[:300]})", where=where, remedy="is the file whole? copy it again")
