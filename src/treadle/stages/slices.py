@@ -229,7 +229,8 @@ def _search(every: Sequence[Parts], loss: Array, rows: Array, least: int) -> lis
         if not plain[place] or gap[one, other] <= 0 or (chosen and adjusted[place] >= ALPHA) or len(chosen) == SHOWN:
             break
         mask = masks[:, one] & masks[:, other]
-        if all((mask & old).sum() <= 0.5 * (mask | old).sum() for old in taken):
+        # Part of what is shown already, or around it, says little new.
+        if all((mask & old).sum() <= 0.7 * min(mask.sum(), old.sum()) for old in taken):
             pair = (atoms[one],) if one == other else (atoms[one], atoms[other])
             chosen.append(_Rule(pair, float(adjusted[place])))
             taken.append(mask)
