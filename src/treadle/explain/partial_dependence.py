@@ -29,7 +29,9 @@ def explain(
     *,
     names: Annotated[tuple[str, ...], Doc("the columns; default: the most important ones")] = (),
     columns: Annotated[int, Range(1, 1000, tuned=False), Doc("how many columns, where none are named")] = 6,
-    points: Annotated[int, Range(2, 1000, tuned=False), Doc("points of a number's grid, at its quantiles")] = 20,
+    points: Annotated[
+        int, Range(2, 1000, tuned=False), Doc("points of a number's grid, at quantiles of its rows and of its values")
+    ] = 20,
     values: Annotated[int, Range(2, 1000, tuned=False), Doc("values of a category, the most frequent ones")] = 10,
     rows: Annotated[int, Range(1, 1_000_000, tuned=False), Doc("rows averaged over")] = 300,
     lines: Annotated[int, Range(0, 10_000, tuned=False), Doc("rows whose own curve is kept (ICE)")] = 30,
@@ -123,8 +125,11 @@ def _grid(swap: Swap, number: int, points: int, values: int) -> tuple[Array, lis
     if column.dtype.is_numeric() or column.dtype.is_temporal():
         table = table.sort("value", "row")
         if table.height:
-            places = np.unique(np.round(np.linspace(0, table.height - 1, points)).astype(np.int64))
-            table = table[places].unique("value", keep="first", maintain_order=True)
+            distinct = table.unique("value", keep="first", maintain_order=True)
+            # Half of the points go by rows, half by values: a column that is mostly zero still gets a curve.
+            half = points if distinct.height == table.height else points // 2
+            table = pl.concat([_evenly(table, half), _evenly(distinct, points - half)])
+            table = table.unique("value", keep="first", maintain_order=True).sort("value")
     else:
         counts = table.group_by("value").agg(pl.len().alias("count"), pl.col("row").min())
         table = counts.sort(["count", "value"], descending=[True, False]).head(values)
@@ -132,6 +137,12 @@ def _grid(swap: Swap, number: int, points: int, values: int) -> tuple[Array, lis
     if column.dtype.is_temporal():
         grid = [value.isoformat() for value in grid]
     return table["row"].to_numpy(), grid
+
+
+def _evenly(table: pl.DataFrame, count: int) -> pl.DataFrame:
+    import numpy as np
+
+    return table[np.unique(np.round(np.linspace(0, table.height - 1, count)).astype(np.int64))]
 
 
 COMPONENT = explain

@@ -1,1 +1,1 @@
-"""One self-contained HTML file."""
+"""One self-contained HTML file from the values of a run."""
