@@ -48,9 +48,13 @@ def describe(group: str, name: str) -> dict[str, Any]:
     from treadle.core import registry
     from treadle.core.options import options_of
 
-    component = registry.load(group, name)
+    problem = None
+    try:
+        component = registry.load(group, name)
+    except Exception as error:  # a broken plugin must not hide the others
+        component, problem = None, f"{type(error).__name__}: {error}".splitlines()[0]
     tags = getattr(component, "tags", None)
-    lines = (inspect.getdoc(component) or "").splitlines()
+    lines = (inspect.getdoc(component) or "").splitlines() if component is not None else []
     file = registry.file_of(group, name)
     return {
         "group": group,
@@ -72,11 +76,12 @@ def describe(group: str, name: str) -> dict[str, Any]:
                 "high": option.range.high if option.range else None,
                 "doc": option.doc,
             }
-            for option in options_of(component).values()
+            for option in (options_of(component) if component is not None else {}).values()
         ],
         "extra": getattr(tags, "extra", None),
         "requires": getattr(tags, "requires", ()),
         "missing": registry.missing(component),
+        "error": problem,
     }
 
 

@@ -69,18 +69,14 @@ def machine() -> Iterator[dict[str, Any]]:
 
 def libraries() -> Iterator[dict[str, Any]]:
     """The extras that are installed, and the libraries that are broken."""
-    from importlib.metadata import PackageNotFoundError, version
     from importlib.util import find_spec
 
+    from treadle.store.versions import distribution
+
     for extra, names in EXTRAS.items():
-        absent = [name for name in names if find_spec(name) is None]
-        there = []
-        for name in names:
-            try:
-                there.append(f"{name} {version(name)}")
-            except PackageNotFoundError:
-                if name not in absent:
-                    there.append(name)
+        versions = {name: distribution(name) for name in names}
+        there = [f"{item[0]} {item[1]}" for item in versions.values() if item]
+        absent = [name for name, item in versions.items() if item is None and find_spec(name) is None]
         remedy = f"pip install 'treadle[{extra}]'" if absent else None
         detail = ", ".join(there) or "not installed"
         if absent and there:

@@ -116,7 +116,10 @@ def draw_inferred(console: Console, inferred: Sequence[Any]) -> None:
 
     table = grid("inferred", "value", "because")
     for item in encode(inferred):
-        value = item["value"] if isinstance(item["value"], str) else dumps(item["value"])
+        value = item["value"]
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
+        value = value if isinstance(value, str) else dumps(value)
         table.add_row(item["path"], value, item["reason"])
     console.print(table)
 
@@ -164,30 +167,41 @@ def draw_components(console: Console, found: Sequence[Mapping[str, Any]], detail
         table = grid("group", "name", "what", "extra")
         last = ""
         for item in found:
-            lacking = f" [yellow](not installed: {', '.join(item['missing'])})[/]" if item["missing"] else ""
-            table.add_row("" if item["group"] == last else item["group"], item["name"], escape(item["doc"]),
-                          (item["extra"] or "") + lacking)  # fmt: skip
+            group = "" if item["group"] == last else item["group"]
+            table.add_row(group, item["name"], escape(item["doc"]), (item["extra"] or "") + lacking(item))
             last = item["group"]
         console.print(table)
         return
     for item in found:
-        lacking = ""
-        if item["missing"]:
-            command = f"pip install 'treadle[{item['extra']}]'" if item["extra"] else " ".join(item["missing"])
-            lacking = f" [yellow](not installed: {escape(command)})[/]"
-        console.print(f"[bold]{item['name']}[/]  [dim]{item['file']}[/]{lacking}", soft_wrap=True)
+        console.print(f"[bold]{item['name']}[/]  [dim]{item['file']}[/]{lacking(item)}", soft_wrap=True)
         console.print(f"  {escape(item['doc'])}", soft_wrap=True)
         table = grid("  option", "type", "default", "range", "what")
         for option in item["options"]:
-            limits = span(option["low"], option["high"]) or (
-                f"from {number(option['low'])}" if option["low"] is not None
-                else f"to {number(option['high'])}" if option["high"] is not None else ""
-            )  # fmt: skip
             default = "required" if option["required"] else repr(option["default"])
-            table.add_row(f"  {option['name']}", escape(option["type"]), escape(default), limits, escape(option["doc"]))
+            table.add_row(f"  {option['name']}", escape(option["type"]), escape(default),
+                          limits(option["low"], option["high"]), escape(option["doc"]))  # fmt: skip
         if item["options"]:
             console.print(table)
         console.print()
+
+
+def lacking(item: Mapping[str, Any]) -> str:
+    """What keeps a component from working here: a library that is not installed, a file that is broken."""
+    from rich.markup import escape
+
+    if item["error"]:
+        return f" [red](broken: {escape(item['error'])})[/]"
+    if item["missing"]:
+        command = f"treadle[{item['extra']}]" if item["extra"] else " ".join(item["missing"])
+        return f" [yellow](not installed: pip install {escape(repr(command))})[/]"
+    return ""
+
+
+def limits(low: float | None, high: float | None) -> str:
+    """The range of an option."""
+    if low is None or high is None:
+        return f"from {low:g}" if low is not None else f"to {high:g}" if high is not None else ""
+    return f"{low:g} to {high:g}"
 
 
 def draw_check(console: Console, data: Mapping[str, Any]) -> None:
@@ -234,10 +248,22 @@ def draw_explained(console: Console, data: Mapping[str, Any], frame: Any) -> Non
 
 
 def draw_compared(console: Console, data: Mapping[str, Any]) -> None:
-    """The difference of each metric with its interval, then the verdict."""
-    from rich.pretty import Pretty
-
-    console.print(Pretty(dict(data)))
+    """Both values of each metric, their difference with its interval, and the verdict."""
+    table = grid("metric", "one", "two", "difference", "95 % interval", "p", "two is",
+                 right=("one", "two", "difference", "p"))  # fmt: skip
+    colours = {"better": "green", "worse": "red"}
+    for item in data["differences"]:
+        colour = colours.get(item["verdict"], "dim")
+        table.add_row(item["metric"], number(item["one"]), number(item["two"]), number(item["difference"]),
+                      span(item["low"], item["high"]), number(item["p_value"]),
+                      f"[{colour}]{item['verdict']}[/]")  # fmt: skip
+    console.print(table)
+    for note in data["notes"]:
+        console.print(note, style="dim", soft_wrap=True)
+    console.print(f"on {data['rows']:,} rows that both were judged on", style="dim")
+    console.print(
+        f"{data['two']} beside {data['one']}, by {data['metric']}: [bold]{data['verdict']}[/]", soft_wrap=True
+    )
 
 
 def draw_models(console: Console, found: Sequence[Mapping[str, Any]]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from treadle.flow.check import Checked
     from treadle.flow.plan import Plan
     from treadle.spec.spec import Spec
+    from treadle.stages.compare import Comparison
     from treadle.stages.score import Scored
     from treadle.stages.values import Decision, Evaluation, Explanation, Quality
     from treadle.store.bundle import Bundle
@@ -112,7 +113,7 @@ class Project:
             raise TreadleError("there are no runs here yet", where=self.folder, remedy="run `treadle run` first")
         return FinishedRun(self, known[-1] if run in (None, "latest") else self.workspace.find_run(str(run)))
 
-    def compare(self, one: str, two: str) -> Any:
+    def compare(self, one: str, two: str) -> Comparison:
         """Whether one run is better than another on the rows that both were judged on; a paired bootstrap."""
         from treadle.stages.compare import compare_runs
 
@@ -268,9 +269,9 @@ class FinishedRun:
     def written_report(self) -> Path:
         """The report; it is written when it is not there."""
         if not self.report.is_file():
-            from treadle.report import write_report
+            from treadle.flow.report import make_report
 
-            write_report(self.report, self)
+            make_report(self.project.workspace, self.id)
         return self.report
 
     @cached_property

@@ -95,7 +95,8 @@ def evaluate_frame(bundle: Bundle, frame: pl.DataFrame, metrics: Sequence[str] =
     """
     from treadle.stages.evaluate import evaluate_frame as judge
 
-    return judge(bundle.predictor, frame, tuple(metrics) or tuple(bundle.facts["metrics"]), **options)
+    names = tuple(metrics) or tuple(dict.fromkeys([bundle.facts["metric"], *bundle.facts["metrics"]]))
+    return judge(bundle.predictor, frame, names, **options)
 
 
 def explain_frame(
