@@ -135,11 +135,12 @@ def _go(going: _Round, spec: Spec, force: list[str]) -> Run:
     first = step_for("ingest", spec, {}, workspace, source_fingerprint(spec.data, going.project))
     first = forced([first], force)[0]
     if not first.cached:
-        workspace.sweep()
         going.open_recorder(spec)
     going.do(first, spec)
     plan = _plan(spec, going.project, workspace, first, going.done["ingest"])
     steps = forced(plan.steps, force)
+    if not all(step.cached for step in steps):
+        workspace.sweep()
     going.identity = _identity(workspace, steps)
     if not steps[-1].cached:
         going.open_recorder(plan.spec)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from treadle.core.errors import TreadleError
-from treadle.core.files import disk_error, hash_value, write_json
+from treadle.core.files import disk_error, hash_value
 from treadle.core.jsonable import dumps, encode, read_json
-from treadle.store.workspace import Workspace
+from treadle.store.workspace import Workspace, remember
 
 FIRST = "0" * 64
 
@@ -46,6 +46,7 @@ def append(workspace: Workspace, what: str, facts: Mapping[str, Any]) -> Entry:
         whole, torn = _split(_path(workspace))
         entries = _parse(workspace, whole)
         _check(workspace, entries)
+        _point_to_last(workspace, entries)  # a crash may have come before the head was written
         body = {
             "number": len(entries) + 1,
             "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
@@ -56,7 +57,7 @@ def append(workspace: Workspace, what: str, facts: Mapping[str, Any]) -> Entry:
         }
         entry = Entry(**body, hash=hash_value(body))
         _write(_path(workspace), len(whole), (dumps(entry) + "\n").encode(), cut=bool(torn))
-        write_json(_head(workspace), {"entries": entry.number, "hash": entry.hash})
+        _point_to_last(workspace, [*entries, entry])
     return entry
 
 
@@ -143,6 +144,11 @@ def _check_head(workspace: Workspace, entries: list[Entry]) -> None:
             where=_path(workspace),
             remedy="restore ledger.jsonl and ledger.head from a backup",
         )
+
+
+def _point_to_last(workspace: Workspace, entries: list[Entry]) -> None:
+    if entries:
+        remember(_head(workspace), {"entries": len(entries), "hash": entries[-1].hash})
 
 
 def _write(path: Path, size: int, line: bytes, *, cut: bool) -> None:
