@@ -91,7 +91,7 @@ class CategoryEncoder:
             known = self.codes[position]
             return [-1 if value is None else known.get(value, unseen) for value in as_text(column).to_list()]
         if not kept:
-            return np.full(len(column), -1, dtype=np.int32)
+            return np.where(as_text(column).is_null().to_numpy(), np.int32(-1), np.int32(unseen))
         text = column if column.dtype == pl.String else as_text(column)
         physical = text.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int32)
         if physical.null_count() > text.null_count():

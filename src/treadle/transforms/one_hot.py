@@ -25,9 +25,7 @@ class OneHot:
     kinds: ClassVar[frozenset[str]] = frozenset({"category"})
     encodes: ClassVar[bool] = True
 
-    def __init__(
-        self, *, top: Annotated[int, Range(1, 100_000), Doc("categories with a column, at most")] = 100
-    ) -> None:
+    def __init__(self, *, top: Annotated[int, Range(1, 100_000), Doc("categories with a column")] = 100) -> None:
         self.top = top
 
     @classmethod

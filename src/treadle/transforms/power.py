@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from treadle.core.types import Array
 
 LARGEST = 5.0
+SAMPLE = 10_000
 
 
 class Power(ColumnStep):
@@ -19,19 +20,11 @@ class Power(ColumnStep):
 
     def learn(self, column: pl.Series) -> list[float]:
         """Power, mean and deviation; numbers are first brought to deviation 1, which the power is found for."""
-        import warnings
-
-        import numpy as np
-        from scipy.stats import yeojohnson_normmax
-
         values = present(column)
         scale = float(values.std()) if len(values) else 0.0
-        if len(values) < 3 or scale == 0.0:
+        if len(values) < 3 or not scale:
             return [1.0, 1.0, float(values.mean()) if len(values) else 0.0, 1.0]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = float(yeojohnson_normmax(values / scale))
-        power = float(np.clip(found, -LARGEST, LARGEST)) if np.isfinite(found) else 1.0
+        power = _likeliest(values / scale)
         bent = _bend(values / scale, power)
         return [scale, power, float(bent.mean()), float(bent.std()) or 1.0]
 
@@ -43,6 +36,22 @@ class Power(ColumnStep):
         """The same column, nearly normal."""
         scale, power, mean, deviation = known
         return [series(column.name, (_bend(array(column) / scale, power) - mean) / deviation)]
+
+
+def _likeliest(values: Array) -> float:
+    """The power of the greatest likelihood, to 0.05: a grid, then a finer one around its best."""
+    import numpy as np
+
+    sample = values[:: max(1, len(values) // SAMPLE)]
+    lean = float((np.sign(sample) * np.log1p(np.abs(sample))).mean())
+
+    def likelihood(power: float) -> float:
+        variance = float(_bend(sample, power).var())
+        return (power - 1) * lean - np.log(variance) / 2 if variance > 1e-300 else -np.inf
+
+    best = max(np.linspace(-LARGEST, LARGEST, 21), key=likelihood)
+    best = max(np.linspace(best - 0.5, best + 0.5, 21).clip(-LARGEST, LARGEST), key=likelihood)
+    return round(float(best), 4)
 
 
 def _bend(values: Array, power: float) -> Array:

@@ -18,9 +18,7 @@ class RobustScale(ColumnStep):
     lies beyond 3 (Holzmueller, Grinsztajn and Steinwart 2024).
     """
 
-    def __init__(
-        self, *, smooth: Annotated[bool, Doc("bend the tails, so that nothing lies beyond 3")] = False
-    ) -> None:
+    def __init__(self, *, smooth: Annotated[bool, Doc("bend the tails to within 3")] = False) -> None:
         self.smooth = smooth
 
     def learn(self, column: pl.Series) -> list[float]:
