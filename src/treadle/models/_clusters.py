@@ -42,7 +42,7 @@ class Points:
         if not len(self.points):
             return pl.DataFrame({"prediction": np.full(len(matrix), -1, dtype=np.int64)})
         position, distance = nearest(matrix, self.points)
-        within = distance <= self.reach**2 * (1 + 1e-9)
+        within = np.sqrt(distance) <= self.reach * (1 + 1e-9)
         return pl.DataFrame({"prediction": np.where(within, self.labels[position], -1)})
 
     def save(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ from treadle.core.errors import TreadleError
 from treadle.core.files import write_json
 from treadle.core.options import Doc, Range
 from treadle.core.types import Context, Features, ModelTags
-from treadle.models._distances import drawn_in, sample, squared
+from treadle.models._distances import Neighbours, drawn_in, sample
 from treadle.models._sklearn import checked_seen, finite, probability_frame, read_facts, value_frame
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Knn:
         self.classes = context.classes
         self.levels = [] if self.classes else [float(level) for level in sorted(context.quantiles)]
         self.rows: Array = drawn_in(train.matrix()[kept])
+        self.index = Neighbours(self.rows)
         target = np.asarray(train.target)[kept]
         self.seen: list[int] = np.unique(target).tolist() if self.classes else []
         self.target: Array = np.searchsorted(self.seen, target) if self.classes else target.astype(np.float64)
@@ -68,13 +69,13 @@ class Knn:
         width = len(self.seen) if self.classes else 1 + len(self.levels)
         found = np.zeros((len(matrix), width))
         count = min(self.neighbors, len(self.rows))
-        for part, distances in squared(matrix, self.rows):
-            near = np.argpartition(distances, count - 1, axis=1)[:, :count]
-            votes = self._votes(np.take_along_axis(distances, near, axis=1), near)
+        for part, near, distances in self.index.find(matrix, count):
+            votes = self._votes(distances, near)
             target = self.target[near]
             if self.classes:
                 shares = [np.where(target == code, votes, 0.0).sum(axis=1) for code in range(width)]
                 found[part] = np.stack(shares, axis=1)
+                found[part] /= found[part].sum(axis=1, keepdims=True)
             else:
                 found[part, 0] = (votes * target).sum(axis=1)
                 if self.levels:
@@ -114,6 +115,7 @@ class Knn:
         if rows.dtype != np.float32 or rows.ndim != 2 or not len(rows):
             raise TreadleError("the rows are not a float32 matrix", where=folder)
         self.rows = rows.astype(np.float64)
+        self.index = Neighbours(self.rows)
         codes = self.target.astype(np.float64) if self.target.dtype == np.int64 else self.target
         finite(folder, rows=(self.rows, (None, None)), target=(codes, (len(rows),)), weight=(self.weight, (len(rows),)))
         kinds = (self.target.dtype == np.int64) == bool(self.classes) and self.weight.min() >= 0
