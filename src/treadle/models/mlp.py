@@ -56,13 +56,13 @@ class Mlp:
         embed: Annotated[int, Range(1, 256, tuned=False), Doc("numbers that stand for a numeric column")] = 12,
         bins: Annotated[int, Range(2, 256, tuned=False), Doc("quantile bins of a numeric column")] = 32,
         dropout: Annotated[float, Range(0.0, 0.9, tune=(0.0, 0.5)), Doc("share of neurons left out")] = 0.2,
-        learning_rate: Annotated[float, Range(1e-6, 1.0, log=True, tune=(3e-4, 5e-3)), Doc("step size")] = 1.5e-3,
+        learning_rate: Annotated[float, Range(1e-6, 1.0, log=True, tune=(3e-4, 5e-3)), Doc("step size")] = 1e-3,
         weight_decay: Annotated[float, Range(0.0, 10.0, tuned=False), Doc("decay of the weights")] = 0.02,
         epochs: Annotated[
             int | None, Range(1, 100_000, tuned=False), Doc("passes over the rows; none: early stopping decides")
         ] = None,
         batch: Annotated[int | None, Range(1, 1_000_000, tuned=False), Doc("rows of a step; none: by the data")] = None,
-        patience: Annotated[int, Range(1, 1000, tuned=False), Doc("epochs without gain before it stops")] = 8,
+        patience: Annotated[int, Range(1, 1000, tuned=False), Doc("epochs without gain before it stops")] = 6,
         log_target: Annotated[bool, Doc("regression of a target >= 0: learn its logarithm")] = False,
         device: Annotated[str, Doc("auto, cpu, cuda or mps")] = "auto",
     ) -> None:
