@@ -45,7 +45,7 @@ BATCH = 250_000
 
 def settings(spec: Spec) -> Any:
     """The part of the spec that this stage depends on."""
-    return spec.data.model_dump(mode="json", exclude={"expect", "rows"})
+    return {**spec.data.model_dump(mode="json", exclude={"expect", "rows"}), "split": spec.split.column}
 
 
 def leaves(spec: Spec) -> list[tuple[str, str]]:
@@ -76,7 +76,11 @@ def run(job: Job) -> Dataset:
         with told(data):
             version = file_version(found, data.limit, job.workspace)
             lazy = joined([(redact(url), source.scan()) for url, source in zip(written(data), found, strict=True)])
-            check_columns(lazy.collect_schema().names(), data)
+            names = lazy.collect_schema().names()
+            check_columns(names, data)
+            if job.spec.split.column in names:
+                # It says who judges; a model must not learn from it.
+                data = data.model_copy(update={"drop": (*data.drop, job.spec.split.column)})
             if data.limit:
                 lazy = lazy.head(data.limit)
             spool = job.folder / "spool"
