@@ -107,7 +107,7 @@ def values_frame(values: Array, quantiles: Mapping[float, Array]) -> pl.DataFram
     levels = sorted(quantiles)
     if levels:
         ordered = np.sort(np.stack([quantiles[level] for level in levels], axis=1).astype(np.float64), axis=1)
-        columns |= {f"quantile_{level:g}": ordered[:, position] for position, level in enumerate(levels)}
+        columns |= {f"quantile_{level}": ordered[:, position] for position, level in enumerate(levels)}
     return pl.DataFrame(columns)
 
 
