@@ -107,6 +107,8 @@ def compare_runs(workspace: Workspace, one: str, two: str) -> Comparison:
     if len(here) < max(len(first.rows), len(second.rows)):
         sizes = f"{len(first.rows):,} and {len(second.rows):,}"
         notes.append(f"the runs were judged on {sizes} rows; only the {len(here):,} that both saw are compared")
+    if len(first.outcomes.classes) == 2 and first.outcomes.classes != second.outcomes.classes:
+        notes.append(f"{first.outcomes.classes[1]!r} is the positive class for both, as in {one}")
     names = [name for name in second.evaluation.metrics if name in first.evaluation.metrics]
     names = [name for name in names if registry.load("metrics", name).tags.reads != "features"]
     mapped = _same_codes(second.outcomes, first.outcomes.classes)
