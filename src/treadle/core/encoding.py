@@ -70,7 +70,10 @@ class Encoding:
             part = frame
             for step in chain.transforms:
                 part = step.apply(part.select([item.name for item in chain.fields]) if part is frame else part)
-            blocks[chain.name] = _fitted(chain).apply(part)
+            block = _fitted(chain).apply(part)
+            if chain.steps:  # Whatever the steps have made comes from the one column that they began with.
+                block = replace(block, columns=(chain.fields[0].name,) * len(block.columns))
+            blocks[chain.name] = block
         return blocks
 
     def save(self, folder: Path) -> None:

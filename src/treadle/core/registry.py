@@ -90,6 +90,7 @@ def check_options(component: Any, options: Mapping[str, Any], *, name: str, wher
     known = options_of(component)
     problems: list[TreadleError] = []
     checked: dict[str, Any] = {}
+    options = _named(known, options, name, where)
     for key, value in options.items():
         place = f"{where}.{key}" if where else key
         option = known.get(key)
@@ -117,6 +118,19 @@ def check_options(component: Any, options: Mapping[str, Any], *, name: str, wher
     )
     raise_all(problems)
     return checked
+
+
+def _named(known: Mapping[str, Option], options: Mapping[str, Any], name: str, where: object) -> Mapping[str, Any]:
+    """Options in which a value without a name (``{clip: 0}``, kept as ``_``) has that of the component's first one."""
+    if "_" not in options:
+        return options
+    rest = {key: value for key, value in options.items() if key != "_"}
+    if options["_"] is None:
+        return rest
+    if not known or next(iter(known)) in rest:
+        expected = f"options by name: {listing(known)}" if known else "no options at all"
+        raise TreadleError(f"{name} cannot take {options['_']!r}", where=where, expected=expected)
+    return {next(iter(known)): options["_"], **rest}
 
 
 def build(group: str, name: str, options: Mapping[str, Any] | None = None, *, where: object = None) -> Any:

@@ -8,6 +8,7 @@ from treadle.core import registry
 from treadle.core.errors import TreadleError, did_you_mean, listing, raise_all
 from treadle.core.tasks import task_named
 from treadle.core.types import Inference, Schema
+from treadle.spec.features import check_steps
 from treadle.spec.gates import check_names
 from treadle.spec.spec import Spec
 
@@ -52,6 +53,7 @@ def complete(spec: Spec, schema: Schema, *, folder: str) -> tuple[Spec, list[Inf
         metrics = fill("evaluate.metrics", chosen, f"the usual ones for {task}")
     raise_all([suggest_column(item, schema.names, "evaluate.slices") for item in spec.evaluate.slices
                if item not in schema])  # fmt: skip
+    check_steps(spec.steps(), schema)
     check_names(metrics, spec.evaluate.gates, task, classes, schema.sensitive)
     done = spec.model_copy(
         update={

@@ -24,10 +24,12 @@ class ColumnStep:
 
     Attributes:
         kinds: the kinds of columns it takes.
+        makes: the kind of what comes out; None where that is what went in.
         state: what was learned, by column: JSON types only.
     """
 
     kinds: ClassVar[frozenset[str]] = NUMBERS
+    makes: ClassVar[str | None] = None
     state: dict[str, Any]
 
     @classmethod

@@ -16,6 +16,7 @@ class Bin(ColumnStep):
     """The interval that a number lies in, as a category; intervals are closed on the left, the outer ones are open."""
 
     kinds = NUMBERS
+    makes = "category"
 
     def __init__(
         self,

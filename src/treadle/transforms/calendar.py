@@ -22,6 +22,7 @@ class Calendar(ColumnStep):
     """
 
     kinds = frozenset({"time"})
+    makes = "number"
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ class Count(ColumnStep):
     """
 
     kinds = frozenset({"category", "text"})
+    makes = "number"
 
     def __init__(self, *, log: Annotated[bool, Doc("the logarithm of 1 + the count")] = True) -> None:
         self.log = log

@@ -22,6 +22,7 @@ class Elapsed(ColumnStep):
     """
 
     kinds = frozenset({"time"})
+    makes = "number"
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ class Ordinal(ColumnStep):
     """Each category as its place in an order: a given one, else by number or alphabet. One never seen is missing."""
 
     kinds = frozenset({"category"})
+    makes = "number"
 
     def __init__(self, *, order: Annotated[tuple[str, ...] | None, Doc("the categories, lowest first")] = None) -> None:
         self.order = order
