@@ -71,7 +71,7 @@ def forge(folder: Path, change: Callable[[dict], None]) -> None:
     change(manifest)
     manifest.pop("digest")
     manifest["digest"] = hash_value(manifest)
-    (folder / "bundle.json").write_text(dumps(manifest))
+    (folder / "bundle.json").write_text(dumps(manifest, indent=2) + "\n")
 
 
 def test_it_answers_the_same_wherever_it_lies(bundle: Path, made: Path) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.core.errors import TreadleError
 from treadle.core.files import files_below, hash_file, hash_value, inside, write_json
-from treadle.core.jsonable import decode, encode, read_json
+from treadle.core.jsonable import decode, dumps, encode, read_json
 from treadle.core.predictor import Predictor
 from treadle.core.types import Profile, Schema
 from treadle.store import probe
@@ -117,7 +117,9 @@ def verify_bundle(folder: Path) -> dict[str, Any]:
     """
     manifest = read_manifest(folder)
     unsigned = {key: value for key, value in manifest.items() if key != "digest"}
-    if not hmac.compare_digest(str(manifest.get("digest")), hash_value(unsigned)):
+    as_written = (dumps(manifest, indent=2) + "\n").encode()
+    same = hmac.compare_digest(str(manifest.get("digest")).encode(), hash_value(unsigned).encode())
+    if not same or (folder / MANIFEST).read_bytes() != as_written:
         raise _damaged(folder, MANIFEST)
     present = _files(folder)
     for name, expected in manifest["sums"].items():
