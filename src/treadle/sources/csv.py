@@ -87,11 +87,14 @@ class Csv(LocalFile):
     def _dialect(self, path: Path) -> Dialect:
         if self.separator is not None and len(self.separator) != 1:
             raise TreadleError(f"got {self.separator!r}", where="data.options.separator", expected="one character")
+        if hasattr(self, "_known"):
+            return self._known
         head, whole = head_of(path)
         separator = "\t" if self.separator is None and ends_with(self.url, (".tsv", ".tab")) else self.separator
-        return dialect_of(
+        self._known = dialect_of(
             head, whole, path.name, encoding=self.encoding, separator=separator, header=self.header
-        )  # fmt: skip
+        )
+        return self._known
 
     def _batches(self, path: Path, dialect: Dialect, columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
         frames = _python_frames(path, dialect) if dialect.spaced else self._arrow_frames(path, dialect, columns)
@@ -123,7 +126,8 @@ class Csv(LocalFile):
             with opened(path) as stream, reading(path):
                 for batch in arrow.open_csv(stream, reading_options, parsing, converting):
                     frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
-                    yield frame.rename(renamed, strict=False)
+                    frame.columns = [renamed[raw] for raw in wanted]
+                    yield frame
         except (pa.ArrowException, UnicodeError) as error:
             raise _explained(path, dialect, str(error)) from None
 

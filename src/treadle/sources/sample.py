@@ -123,7 +123,9 @@ def _flights() -> pl.LazyFrame:
     folder = Path(spec.origin).parent / "data"
     with zipfile.ZipFile(folder / "flights.csv.zip") as archive:
         table = archive.read(archive.namelist()[0])
-    flights = pl.read_csv(table, null_values="NA", infer_schema_length=None)
+    wanted = ["year", "month", "day", "sched_dep_time", "sched_arr_time", "arr_delay", "carrier", "flight", "origin",
+              "dest", "distance", "hour", "minute", "time_hour"]  # fmt: skip
+    flights = pl.read_csv(table, columns=wanted, null_values="NA")
     weather = pl.read_csv(folder / "weather.csv", null_values="NA", infer_schema_length=None)
     measured = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
     weather = weather.select("origin", "time_hour", pl.col(measured).cast(pl.Float64)).unique(

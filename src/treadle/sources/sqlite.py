@@ -86,8 +86,7 @@ class Sqlite:
         """The rows of the query."""
         with self._opened() as connection:
             text = self._statement(connection)
-            cursor = connection.execute(f"SELECT * FROM ({text}) LIMIT 0")  # noqa: S608 (the user's own query)
-            names = check_names([item[0] for item in cursor.description])
+            names = check_names([item[0] for item in connection.execute(text).description])
             schema = _types(connection, text, names)
 
         def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
