@@ -38,7 +38,7 @@ class Knn:
         weighting: Annotated[
             Literal["uniform", "distance"], Doc("one vote each, or votes by 1 / distance")
         ] = "distance",
-        max_rows: Annotated[int, Range(100, 10_000_000, tuned=False), Doc("training rows kept")] = 100_000,
+        max_rows: Annotated[int, Range(100, 10_000_000, tuned=False), Doc("training rows kept")] = 50_000,
     ) -> None:
         self.neighbors = neighbors
         self.weighting = weighting
