@@ -53,7 +53,7 @@ class Encoding:
             if item.name not in steps:
                 grouped.setdefault(item.kind, []).append(item)
         self.chains += [Chain(kind, kind, tuple(fields)) for kind, fields in sorted(grouped.items())]
-        for name, chosen in steps.items():
+        for name, chosen in sorted(steps.items()):
             item = schema.field(name)
             self.chains.append(Chain(f"column {name}", item.kind, (item,), tuple((s, dict(g)) for s, g in chosen)))
 
