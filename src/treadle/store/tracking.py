@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from treadle.core.errors import TreadleError
-from treadle.core.files import disk_error
+from treadle.core.files import disk_error, temporary_beside
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 RUN_TAG, DIGEST_TAG = "treadle.run", "treadle.digest"
@@ -58,6 +58,7 @@ class Tracking:
 
             for noisy in ("alembic", "mlflow"):
                 logging.getLogger(noisy).setLevel(logging.WARNING)
+            _make_database(uri)
             self.client: Any = MlflowClient(tracking_uri=uri, registry_uri=uri)
             self.client.search_registered_models(max_results=1)
         except Exception as error:
@@ -219,6 +220,24 @@ class Tracking:
         return str(found.experiment_id)
 
 
+def _make_database(uri: str) -> None:
+    """Make a new SQLite file whole or not at all: MLflow takes many steps to it, and cannot go on in the middle."""
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or path.exists():
+        return
+    from mlflow.store.db import utils
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        engine = utils.create_sqlalchemy_engine_with_retry(f"sqlite:///{temporary}")
+        utils._initialize_tables(engine)
+        engine.dispose()
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 VERBS = ("record", "attach", "register", "alias", "models", "fetch")
 
 
@@ -278,7 +297,7 @@ def tracking_error(error: Exception, uri: str) -> TreadleError:
 
 REASONS: Sequence[tuple[str, str, str]] = (
     (r"disk is full|no space left", "the disk is full", "free some space, then run the same command again"),
-    (r"not a database|malformed|disk I/O error", "the tracking database is damaged",
+    (r"not a database|malformed|disk I/O error|duplicate column name|no such table|already exists", "the tracking database is damaged",
      "restore the file from a backup, or move it away: a new one is then made"),
     (r"database is locked", "another process holds the tracking database",
      "end it (an `mlflow ui`, say), and run the same command again"),
