@@ -88,7 +88,9 @@ def metered(outcomes: Outcomes, names: Sequence[str], *, count: int = 500, seed:
         chosen = np.random.default_rng(seed).choice(len(outcomes), LARGEST, replace=False)
         sample, shrink = outcomes.take(np.sort(chosen)), math.sqrt(LARGEST / len(outcomes))
         centre = {name: score_of(sample, name) for name in names}
-    drawn = replicates(sample, names, affordable(len(sample), count), seed)
+    # One against the rest ranks the rows once a class.
+    load = len(sample) * max(1, len(sample.classes) // 2)
+    drawn = replicates(sample, names, affordable(load, count), seed)
     found = {}
     for name, value in values.items():
         tags = registry.load("metrics", name).tags

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from treadle.core.types import Outcomes
-from treadle.stages.bootstrap import metered
+from treadle.stages.bootstrap import FEWEST, metered
 from treadle.stages.values import Slice
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VALUES, BINS = 20, 4
 LEAST_ROWS, LEAST_SHARE = 30, 0.01
 SEARCHED, ATOMS, SHOWN = 20_000, 150, 5
-RESAMPLES = 200
+RESAMPLES, WORK = 200, 5_000_000
 ALPHA = 0.05
 
 
@@ -128,7 +128,7 @@ def given_slices(
         outcomes: of the rows.
         columns: of the same rows.
         names: of metrics.
-        count: resamples; 200 at most are used.
+        count: resamples; 200 at most are used, and fewer for many rows.
         seed: of the resamples.
     """
     import numpy as np
@@ -144,9 +144,10 @@ def given_slices(
                 rules.append((rule, column.name))
     statistics = [_welch(loss, mask) for mask in masks] if loss is not None else [(None, 1.0)] * len(masks)
     adjusted = benjamini_hochberg(np.array([two_sided(z) if gap is not None else 1.0 for gap, z in statistics]))
+    count = _affordable(count, sum(int(mask.sum()) for mask in masks))
     found = []
     for (rule, touched), mask, (gap, _), p_value in zip(rules, masks, statistics, adjusted, strict=True):
-        figures = metered(outcomes.take(mask), names, count=min(count, RESAMPLES), seed=seed)
+        figures = metered(outcomes.take(mask), names, count=count, seed=seed)
         found.append(
             Slice(rule, (touched,), int(mask.sum()), figures, "given", gap, None if gap is None else float(p_value))
         )
@@ -173,15 +174,21 @@ def worst_slices(
     if len(loss) > SEARCHED:
         rows = np.sort(np.random.default_rng(seed).choice(len(loss), SEARCHED, replace=False))
     every = [parts_of(column) for column in columns]
+    count = _affordable(count, len(loss))
     found = []
     for rule in _search(every, loss, rows, max(LEAST_ROWS, math.ceil(LEAST_SHARE * len(rows)))):
         mask = np.logical_and.reduce([every[place].codes == code for place, code in rule.atoms])
         gap, _ = _welch(loss, mask)
         text = " and ".join(every[place].rules[code] for place, code in rule.atoms)
         touched = tuple(every[place].column for place, _ in rule.atoms)
-        figures = metered(outcomes.take(mask), names, count=min(count, RESAMPLES), seed=seed)
+        figures = metered(outcomes.take(mask), names, count=count, seed=seed)
         found.append(Slice(text, touched, int(mask.sum()), figures, "worst", gap, rule.p_value))
     return found
+
+
+def _affordable(count: int, rows: int) -> int:
+    """Resamples for slices of so many rows together: fewer than for the whole, they are many."""
+    return min(count, RESAMPLES, max(FEWEST, WORK // max(1, rows)))
 
 
 @dataclass(frozen=True)
