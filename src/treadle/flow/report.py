@@ -13,10 +13,16 @@ from treadle.store.bundle import MANIFEST
 from treadle.store.workspace import Workspace
 
 
-def run_facts(workspace: Workspace, run: str) -> dict[str, Any]:
-    """Everything about a run, in the form of `treadle.report.facts.RunFacts`."""
-    record = workspace.facts_of(run)
-    folder = workspace.run(run)
+def run_facts(workspace: Workspace, run: str, folder: Path | None = None) -> dict[str, Any]:
+    """Everything about a run, in the form of `treadle.report.facts.RunFacts`.
+
+    Args:
+        workspace: where it ran.
+        run: its id.
+        folder: its folder, while that has not got its name yet.
+    """
+    record = workspace.facts_of(run) if folder is None else read_json(folder / "run.json")
+    folder = folder or workspace.run(run)
     places = {stage: workspace.root / place for stage, place in record["folders"].items()}
     absent = [stage for stage, place in places.items() if not (place / "value.json").is_file()]
     if absent:
@@ -35,7 +41,7 @@ def run_facts(workspace: Workspace, run: str) -> dict[str, Any]:
         "stages": record["stages"],
         "versions": {"treadle": record.get("treadle", ""), **manifest.get("versions", {})},
         "values": {stage: read_json(place / "value.json") for stage, place in places.items()},
-        "bundle": str((places["register"] / "bundle").relative_to(workspace.root.parent)),
+        "code": manifest.get("code") or {},
     }
 
 

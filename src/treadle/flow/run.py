@@ -18,8 +18,10 @@ from treadle.core.files import new_folder, write_json
 from treadle.core.jsonable import encode, read_json
 from treadle.core.types import Inference
 from treadle.flow.plan import STAGES, Plan, Step, forced, stage_module, step_for
+from treadle.flow.report import run_facts
 from treadle.flow.signals import Stopper, interruptible
 from treadle.flow.trouble import machine_trouble
+from treadle.report.run_report import write_report
 from treadle.spec.complete import complete
 from treadle.spec.read import write_spec
 from treadle.spec.spec import Spec
@@ -192,6 +194,7 @@ def _write_run(going: _Round, result: Run) -> None:
         write_json(temporary / "inferred.json", result.inferred)
         folders = {name: str(item.folder.relative_to(root)) for name, item in result.done.items()}
         write_json(temporary / "run.json", {**result.summary(), "folders": folders})
+        write_report(temporary, run_facts(going.workspace, result.id, temporary), charts=True)
         shown = [temporary / "report.html", temporary / "inferred.json", *sorted((temporary / "charts").glob("*.svg"))]
         files = {path.relative_to(temporary).as_posix(): str(path) for path in shown if path.is_file()}
         going.open_recorder(result.spec).call("attach", tracking_run=result.value("register").tracking_run, files=files)

@@ -64,10 +64,16 @@ def _values(item: Mapping[str, Any]) -> Cell:
     """The range of a number or time, the first few categories."""
     low, high = item.get("low"), item.get("high")
     if isinstance(low, int | float) and isinstance(high, int | float):
-        return Cell(f"{number(low)} to {number(high)}")
+        return Cell(f"{_plain(low)} to {_plain(high)}")
     if low is not None and high is not None:
         return cut(f"{low} to {high}", 44)
     return cut(", ".join(str(value) for value in (item.get("categories") or ())[:12]), 44)
+
+
+def _plain(value: float) -> str:
+    """A number without zeros at its end."""
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def bins(profile: Mapping[str, Any]) -> list[float]:
@@ -142,6 +148,8 @@ def split(facts: RunFacts) -> Section | None:
         ]
         for part in [*known, *(part for part in found["rows"] if part not in names)]
     ]
-    parts: list[Part] = [Text(f"Method: {found['method']}" + (f", {found['detail']}." if found.get("detail") else "."))]
+    parts: list[Part] = [
+        Text(f"Method: {found['method']}" + (f" ({found['detail']})." if found.get("detail") else "."))
+    ]
     columns = [Cell("Part"), Cell("Rows", number=True), Cell("Share", number=True), Cell("For")]
     return Section("split", "Split", [*parts, Table("Parts", columns, rows)])

@@ -32,7 +32,8 @@ def explanation(facts: RunFacts) -> Section | None:
         parts.append(Charts(rankings))
     rows = found.get("shap_rows") or {}
     if rows.get("values"):
-        label = f" for {rows['label']}" if rows.get("label") else ""
+        word = "cluster " if facts.task == "clustering" else ""
+        label = f" for {word}{rows['label']}" if rows.get("label") else ""
         of = facts.of_stage("evaluate").get("classes") or ()
         label = label or (" for each row's predicted class" if len(of) > 2 else "")
         svg = swarm(
@@ -47,7 +48,7 @@ def explanation(facts: RunFacts) -> Section | None:
         parts.append(Text("The average prediction as one column goes through its values, all others as they are; "
                           "faint lines are single rows."))  # fmt: skip
         parts.append(
-            Charts([Chart(f"partial_dependence_{place}", curves(name, entry)) for place, (name, entry) in
+            Charts([Chart(f"partial_dependence_{place}", curves(name, entry), heading=name) for place, (name, entry) in
                     enumerate(partial.items(), start=1)], small=True)
         )  # fmt: skip
     notes = found.get("notes") or ()

@@ -72,6 +72,9 @@ def reproduce(facts: RunFacts) -> Section:
         ]
         parts.append(Table("Stages", [Cell("Stage"), Cell("How"), Cell("Time", number=True)], rows))
     pairs = [("Run", facts.run), ("Data version", str(facts.of_stage("ingest").get("version", "")))]
+    changed = " (with changes that were not committed)" if facts.code.get("changed") else ""
+    pairs.append(("Project's commit", f"{facts.code['commit']}{changed}" if facts.code.get("commit") else ""))
+    pairs.append(("Treadle's code", str(facts.code.get("hash") or "")))
     pairs += [(name, version) for name, version in facts.versions.items()]
     digest = facts.of_stage("register").get("digest")
     if digest:

@@ -25,6 +25,7 @@ from treadle.report.svg import (
 Point = tuple[float, float]
 WIDTH, HEIGHT = 480.0, 300.0
 TONES = 6
+REFERENCE = -1
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Line:
         dots: mark the points.
         dashed: for what is there to compare with.
         faint: for one of many.
-        tone: which colour, from 0.
+        tone: which colour, from 0; `REFERENCE` for what is only there to compare with.
     """
 
     name: str
@@ -72,7 +73,7 @@ def lines(
         found = [(frame.x(a), frame.y(b)) for a, b in thin(item.points) if math.isfinite(a) and math.isfinite(b)]
         if not found:
             continue
-        names = f"line s{item.tone % TONES}" + " dashed" * item.dashed + " faint" * item.faint
+        names = f"line {_tone(item.tone)}" + " dashed" * item.dashed + " faint" * item.faint
         tip = f"<title>{escape(item.name)}</title>" if item.name else ""
         parts.append(f'<path class="{names}" d="{path(found)}">{tip}</path>')
         if item.dots:
@@ -85,6 +86,10 @@ def lines(
     parts += [_mark(frame, at, text) for at, text in marks if frame.x_low <= at <= frame.x_high]
     told = "; ".join(f"{item.name or y}: from {_ends(item.points)}" for item in items if not item.faint and item.points)
     return drawing(*size, title, f"{y} by {x}. {told}", "".join(parts))
+
+
+def _tone(tone: int) -> str:
+    return "reference" if tone == REFERENCE else f"s{tone % TONES}"
 
 
 def _ends(points: Sequence[Point]) -> str:
@@ -128,7 +133,7 @@ def _legend(names: Sequence[tuple[str, int, bool]], width: float) -> tuple[str, 
         need = 26 + text_width(shown) + 14
         if x + need > width and x > 10:
             x, y = 10.0, y + 16
-        parts.append(f'<path class="line s{tone % TONES}{" dashed" * dashed}" d="M{x} {y - 4}h18"/>')
+        parts.append(f'<path class="line {_tone(tone)}{" dashed" * dashed}" d="M{x} {y - 4}h18"/>')
         parts.append(label(x + 24, y, name, kind="tick", room=170))
         x += need
     return "".join(parts), y + 4

@@ -13,6 +13,7 @@ from treadle.report.svg import Frame, axes, drawing, label, short, spread, text_
 HEXES = 30
 STEPS = 5
 LEVELS = 6
+MANY = 800
 
 
 def cloud(
@@ -29,7 +30,7 @@ def cloud(
     left = longest + 28
     frame = Frame(left, 10, WIDTH - left - 16, HEIGHT - 50, x_low, x_high, y_low, y_high)
     parts = [axes(frame, x, y)]
-    parts.append(_hexagons(frame, good) if len(good) > 400 else _dots(frame, good))
+    parts.append(_hexagons(frame, good) if len(good) > MANY else _dots(frame, good))
     if diagonal:
         a, b = frame.x(x_low), frame.x(x_high)
         parts.append(f'<path class="mark" d="M{a} {frame.y(x_low)}L{b} {frame.y(x_high)}"/>')
@@ -40,7 +41,7 @@ def cloud(
 
 def _dots(frame: Frame, points: Sequence[Point]) -> str:
     places = "".join(f"M{frame.x(a):g} {frame.y(b):g}h0" for a, b in points)
-    return f'<path class="points s0" d="{places or "M0 0"}"/>'
+    return f'<path class="points soft s0" d="{places or "M0 0"}"/>'
 
 
 def _hexagons(frame: Frame, points: Sequence[Point]) -> str:
@@ -137,10 +138,10 @@ def _tones(values: Sequence[Any]) -> list[str]:
 
 def _scale(width: float, y: float) -> str:
     """What the colours mean."""
-    parts = [label(width - 250, y, "low", anchor="end", kind="tick")]
+    parts = [label(width - 290, y, "low", anchor="end", kind="tick")]
     for place in range(STEPS):
-        parts.append(f'<path class="points big t{place}" d="M{width - 238 + place * 14:g} {y - 4:g}h0"/>')
-    parts.append(label(width - 170, y, "high", kind="tick"))
-    parts.append(f'<path class="points big none" d="M{width - 120:g} {y - 4:g}h0"/>')
-    parts.append(label(width - 110, y, "text, missing", kind="tick"))
+        parts.append(f'<path class="points big t{place}" d="M{width - 278 + place * 14:g} {y - 4:g}h0"/>')
+    parts.append(label(width - 210, y, "high", kind="tick"))
+    parts.append(f'<path class="points big none" d="M{width - 165:g} {y - 4:g}h0"/>')
+    parts.append(label(width - 155, y, "no order, or missing", kind="tick"))
     return "".join(parts)

@@ -20,7 +20,7 @@ class RunFacts:
         stages: how each went (``name``, ``cached``, ``seconds``).
         versions: of Treadle, Python and the libraries.
         values: what each stage handed on, by stage.
-        bundle: where the bundle lies, relative to the project.
+        code: hash of Treadle's code, and the project's commit where it lies in a Git repository.
     """
 
     run: str
@@ -32,7 +32,7 @@ class RunFacts:
     stages: Sequence[Mapping[str, Any]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    bundle: str = ""
+    code: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> RunFacts:

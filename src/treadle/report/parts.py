@@ -45,12 +45,14 @@ class Chart:
         name: of its file, where charts are written apart.
         svg: made by this package.
         caption: one sentence; escaped by the template.
+        heading: above it; by default its title.
         wide: takes the whole width.
     """
 
     name: str
     svg: str
     caption: str = ""
+    heading: str = ""
     wide: bool = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from treadle.report.charts import Bar, Line, bars, columns, histogram, lines
+from treadle.report.charts import REFERENCE, Bar, Line, bars, columns, histogram, lines
 from treadle.report.clouds import cloud
 from treadle.report.parts import Chart
 from treadle.report.svg import number
@@ -25,7 +25,7 @@ def ranking(key: str, title: str, by_class: Mapping[str, Mapping[str, Any]]) -> 
         Line(name, pairs(found["x"], found["y"]), tone=place) for place, (name, found) in enumerate(by_class.items())
     ]
     if key == "roc":
-        items.append(Line("chance", [(0.0, 0.0), (1.0, 1.0)], dashed=True, tone=1))
+        items.append(Line("chance", [(0.0, 0.0), (1.0, 1.0)], dashed=True, tone=REFERENCE))
     svg = lines(items, title=title, x=x, y=y, x_range=UNIT, y_range=UNIT)
     return Chart(key, svg, "One class against all others." if len(by_class) > 1 else "")
 
@@ -41,7 +41,7 @@ def calibration(by_class: Mapping[str, Mapping[str, Any]]) -> Chart:
         ]
         said = "most probable class" if name == "top" else name
         items.append(Line(said, pairs(found["predicted"], found["observed"]), band=band, dots=True, tone=place))
-    items.append(Line("perfect", [(0.0, 0.0), (1.0, 1.0)], dashed=True, tone=1))
+    items.append(Line("perfect", [(0.0, 0.0), (1.0, 1.0)], dashed=True, tone=REFERENCE))
     svg = lines(
         items, title="Calibration", x="Predicted probability", y="Share that came true", x_range=UNIT, y_range=UNIT
     )

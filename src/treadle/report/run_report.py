@@ -17,7 +17,7 @@ from treadle.report.svg import number
 
 log = logging.getLogger("treadle")
 HERE = Path(__file__).parent
-NAME = "report.html"
+NAME, CHARTS = "report.html", "charts"
 CHAPTERS: tuple[tuple[str, Callable[[RunFacts], Section | None]], ...] = (
     ("Data", about_data.data),
     ("Data quality", about_data.quality),
@@ -35,11 +35,15 @@ CHAPTERS: tuple[tuple[str, Callable[[RunFacts], Section | None]], ...] = (
 )
 
 
-def render(facts: RunFacts) -> str:
+def render(facts: RunFacts, sections: Sequence[Section] | None = None) -> str:
     """The report as HTML.
 
     It loads nothing, runs no script, follows the reader's choice of light or dark, and prints. A chapter without facts
     is left out.
+
+    Args:
+        facts: of the run.
+        sections: its `chapters`, where they are made already.
     """
     from jinja2 import Environment
 
@@ -51,34 +55,50 @@ def render(facts: RunFacts) -> str:
     name = facts.name or "model"
     style = (HERE / "report.css").read_text(encoding="utf-8") + (HERE / "chart.css").read_text(encoding="utf-8")
     foot = f"Run {facts.run}" + (f", {facts.created[:19].replace('T', ' ')}" if facts.created else "")
+    shown = chapters(facts) if sections is None else sections
     return template.render(
         title=f"{name}: report of a run", name=name, version=registered.get("version", ""), lead=_lead(facts),
-        figures=_figures(facts), sections=chapters(facts), style=_trusted(style), foot=f"{foot}. Made by Treadle.",
+        figures=_figures(facts), sections=shown, style=_trusted(style), foot=f"{foot}. Made by Treadle.",
     )  # fmt: skip
 
 
-def write_report(folder: Path, facts: Mapping[str, Any] | RunFacts) -> Path:
-    """Write ``report.html`` into the folder of a run; returns its path."""
+def write_report(folder: Path, facts: Mapping[str, Any] | RunFacts, *, charts: bool = False) -> Path:
+    """Write ``report.html`` into the folder of a run; returns its path.
+
+    Args:
+        folder: of the run.
+        facts: of the run.
+        charts: also write each chart as ``charts/<name>.svg``.
+    """
+    given = facts if isinstance(facts, RunFacts) else RunFacts.of(facts)
+    sections = chapters(given)
+    if charts:
+        (folder / CHARTS).mkdir(exist_ok=True)
+        for name, svg in _drawings(sections).items():
+            (folder / CHARTS / f"{name}.svg").write_text(svg, encoding="utf-8")
     path = folder / NAME
-    write_text(path, render(facts if isinstance(facts, RunFacts) else RunFacts.of(facts)))
+    write_text(path, render(given, sections))
     return path
 
 
 def charts_for(facts: Mapping[str, Any] | RunFacts) -> dict[str, str]:
     """Every chart of the report as an SVG file of its own, colours included, by a name fit for a file."""
-    given = facts if isinstance(facts, RunFacts) else RunFacts.of(facts)
-    light = re.search(r":root \{(.*?)\}", (HERE / "report.css").read_text(encoding="utf-8"), re.S)
-    style = f"<style>svg{{{light.group(1) if light else ''}}}{(HERE / 'chart.css').read_text(encoding='utf-8')}</style>"
-    colours = dict(re.findall(r"(--\w[\w-]*):\s*([^;]+);", light.group(1) if light else ""))
-    style = re.sub(r"var\((--[\w-]+)\)", lambda found: colours.get(found.group(1), "#000"), style)
-    paper = f'<rect width="100%" height="100%" fill="{colours.get("--paper", "#fff")}"/>'
-    found = {}
-    for section in chapters(given):
-        for part in section.parts:
-            for chart in part.items if isinstance(part, Charts) else ():
-                opening, rest = chart.svg.split("<title>", 1)
-                found[chart.name] = f"{opening}{style}{paper}<title>{rest}"
-    return found
+    return _drawings(chapters(facts if isinstance(facts, RunFacts) else RunFacts.of(facts)))
+
+
+def _drawings(sections: Sequence[Section]) -> dict[str, str]:
+    found = re.search(r":root \{(.*?)\}", (HERE / "report.css").read_text(encoding="utf-8"), re.S)
+    colours = dict(re.findall(r"(--[\w-]+):\s*([^;]+);", found.group(1) if found else ""))
+    rules = (HERE / "chart.css").read_text(encoding="utf-8")
+    style = re.sub(r"var\((--[\w-]+)\)", lambda name: colours.get(name.group(1), "#000000"), rules)
+    paper = f'<style>{style}</style><rect width="100%" height="100%" fill="{colours.get("--paper", "#ffffff")}"/>'
+    drawn = {}
+    for chart in (
+        item for section in sections for part in section.parts if isinstance(part, Charts) for item in part.items
+    ):
+        opening, rest = chart.svg.split("<title>", 1)
+        drawn[chart.name] = f"{opening}{paper}<title>{rest}"
+    return drawn
 
 
 def chapters(facts: RunFacts) -> list[Section]:

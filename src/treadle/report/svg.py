@@ -36,7 +36,7 @@ def number(value: float | None, digits: int = 4, *, whole: bool = True) -> str:
         return f"{value:.{max(1, digits - 2)}e}"
     if size >= 10 ** (digits - 1) or (whole and value == int(value)):
         return f"{value:,.0f}"
-    places = digits if size < 1 else digits - len(str(int(size)))
+    places = digits if size < (1 if whole else 10) else digits - len(str(int(size)))
     return f"{value:,.{max(0, places)}f}"
 
 
