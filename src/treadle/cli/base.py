@@ -186,13 +186,14 @@ def run_verb(session: Session, work: Callable[[], Answer]) -> int:
 
 @contextlib.contextmanager
 def only_the_answer() -> Iterator[TextIO]:
-    """The real stdout, while descriptor 1 leads to stderr: a library that prints cannot spoil the answer."""
+    """The real stdout, while ``sys.stdout`` and descriptor 1 lead to stderr: no library that prints can spoil it."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
     out = os.fdopen(kept, "w", encoding="utf-8", errors="surrogateescape")
     try:
-        yield out
+        with contextlib.redirect_stdout(sys.stderr):
+            yield out
     finally:
         with contextlib.suppress(BrokenPipeError, OSError):
             out.flush()

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from treadle.core import registry
-from treadle.core.errors import Problems, TreadleError, did_you_mean, listing, raise_all
+from treadle.core.errors import Problems, TreadleError, raise_all
 from treadle.core.events import Events
 from treadle.core.jsonable import decode, read_json
-from treadle.core.types import Inference, Schema
+from treadle.core.types import Inference
 from treadle.flow.plan import Plan, stage_module
 from treadle.flow.run import make_plan
 from treadle.spec.spec import Spec
@@ -44,54 +44,38 @@ def check(spec: Spec, project: Path, events: Events) -> Checked:
     Raises:
         TreadleError: everything that is wrong, in one error.
     """
-    check_names(spec)
     plan = make_plan(spec, project, events)
     workspace = Workspace(project / ".treadle")
     fingerprint = plan.steps[0].fingerprint
     folder = workspace.results("ingest", fingerprint)
     dataset = Done(decode(Dataset, read_json(folder / "value.json")), folder, fingerprint)
-    check_columns(plan.spec, dataset.value.schema)
     return Checked(
         plan.spec, plan.inferred, dataset.value, _quality(plan, dataset, project, workspace, events).findings
     )
 
 
 def check_names(spec: Spec) -> None:
-    """What can be said without the data: components that exist, options that fit, gates that can be read."""
+    """What can be said without the data: models, steps and metrics that exist, options of models that fit."""
     raise_all(_collect(_name_checks(spec)))
-
-
-def check_columns(spec: Spec, schema: Schema) -> None:
-    """Columns that the spec mentions outside of ``data``."""
-    named: list[tuple[str, str]] = [("features", name) for name in spec.features]
-    named += [("evaluate.slices", name) for name in spec.evaluate.slices]
-    named += [("split.column", spec.split.column)] if spec.split.column else []
-    problems = [
-        TreadleError(
-            f"there is no column {name!r}{did_you_mean(name, schema.names)}", where=place,
-            expected=f"one of {listing(schema.names)}",
-        )
-        for place, name in named
-        if name not in schema
-    ]  # fmt: skip
-    raise_all(problems)
 
 
 def _name_checks(spec: Spec) -> Iterator[Callable[[], Any]]:
     names = (spec.model.name,) if isinstance(spec.model.name, str) else spec.model.name or ()
     for name in names:
-        yield partial(_options, "models", name, spec.model.options, "model.name", "model.options")
+        alone = len(names) == 1
+        given = spec.model.options if alone else spec.model.options.get(name, {})
+        yield partial(_model, name, given, "model.options" if alone else f"model.options.{name}")
     for column, steps in spec.steps().items():
-        for step, given in steps:
-            yield partial(_options, "transforms", step, given, f"features.{column}", f"features.{column}.{step}")
+        for step, _ in steps:
+            yield partial(registry.load, "transforms", step, where=f"features.{column}")
     for metric in spec.evaluate.metrics:
         yield partial(registry.load, "metrics", metric, where="evaluate.metrics")
 
 
-def _options(group: str, name: str, given: Mapping[str, Any], where: str, options: str) -> None:
-    component = registry.load(group, name, where=where)
-    registry.require(component, name, where=where)
-    registry.check_options(component, given, name=name, where=options)
+def _model(name: str, given: Mapping[str, Any], place: str) -> None:
+    component = registry.load("models", name, where="model.name")
+    registry.require(component, name, where="model.name")
+    registry.check_options(component, given, name=name, where=place)
 
 
 def _collect(checks: Iterator[Callable[[], Any]]) -> list[TreadleError]:

@@ -68,8 +68,12 @@ class Project:
         return f"treadle.open({str(self.folder)!r})"
 
     def spec(self, overrides: Sequence[str] = ()) -> Spec:
-        """The spec as written, with ``KEY=VALUE`` overrides laid over it."""
-        return read_spec(self.file, overrides)
+        """The spec as written, with ``KEY=VALUE`` overrides laid over it; all that it names is known to be there."""
+        from treadle.flow.check import check_names
+
+        spec = read_spec(self.file, overrides)
+        check_names(spec)
+        return spec
 
     # -- making a model
 
