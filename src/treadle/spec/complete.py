@@ -32,6 +32,7 @@ def complete(spec: Spec, schema: Schema, *, folder: str) -> tuple[Spec, list[Inf
     name = spec.name or fill("name", _clean(folder), "the folder's name")
     task = spec.task or fill("task", *_task(schema))
     _check_target(task, schema)
+    _check_features(schema)
     method = spec.split.method
     if method is None:
         method = fill("split.method", *_method(spec, task))
@@ -95,10 +96,20 @@ def _check_target(task: str, schema: Schema) -> None:
             remedy="name the column to predict, as `data: {target: COLUMN}`",
         )  # fmt: skip
     target = schema.field(schema.target)
-    if task == "regression" and target.kind not in ("number", "boolean"):
+    words = target.dtype == "String" and target.kind != "number"
+    if task == "regression" and (words or target.kind not in ("number", "boolean")):
         raise TreadleError(
             f"regression needs a number, {target.name!r} is of kind {target.kind} ({target.reason})",
             where="task", remedy="say `task: classification`, or mend the column",
+        )  # fmt: skip
+
+
+def _check_features(schema: Schema) -> None:
+    if not schema.features:
+        left = [f"{item.name} ({item.reason or item.role})" for item in schema.fields if item.name != schema.target]
+        raise TreadleError(
+            "no column is left to learn from" + (f": {listing(left)}" if left else ""), where="data",
+            expected="at least one column beside the target that is neither constant nor an identifier",
         )  # fmt: skip
 
 

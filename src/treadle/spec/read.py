@@ -125,7 +125,7 @@ def _no_duplicates(node: Any, name: str) -> None:
 
 def _apply(data: dict[str, Any], override: str) -> None:
     key, found, text = override.partition("=")
-    if not found or not key:
+    if not found or not all(key.split(".")):
         raise TreadleError(f"cannot read --set {override!r}", expected="KEY=VALUE, such as model.options.max_depth=8")
     try:
         value = yaml.load(text, Loader=Loader)  # noqa: S506 (a safe loader)
