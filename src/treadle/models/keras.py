@@ -226,6 +226,7 @@ def _keras(threads: int) -> Any:
     import keras
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # several networks in one process make it warn of retracing
     if keras.backend.backend() != "tensorflow":
         raise TreadleError(
             f"Keras runs on {keras.backend.backend()} in this process",
