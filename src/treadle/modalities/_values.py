@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SMALL = 64
 ABSENT = frozenset(MISSING)
+# What Polars strips: Unicode's White_Space. Python alone would take four control characters besides.
+BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 
 
 def clean(values: pl.Series) -> pl.Series:
@@ -25,7 +27,7 @@ def clean(values: pl.Series) -> pl.Series:
     import polars as pl
 
     if len(values) <= SMALL:
-        found = [None if value is None else value.strip() for value in values.to_list()]
+        found = [None if value is None else value.strip(BLANKS) for value in values.to_list()]
         return pl.Series(values.name, [None if text in ABSENT else text for text in found], dtype=pl.String)
     text = values.str.strip_chars()
     absent = text.is_in(list(MISSING))
