@@ -149,6 +149,19 @@ def test_tasks_without_truth(tmp_path: Path) -> None:
     assert done["evaluate"].value.curves["scores"]["edges"]
 
 
+def test_anomalies_are_the_rare_label_or_the_one_that_is_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    odd = rng.random(400) < 0.1
+    frame = pl.DataFrame(
+        {"a": rng.normal(size=400) + 6 * odd, "b": rng.normal(size=400), "what": np.where(odd, "attack", "normal")}
+    )
+    spec = "task: anomaly\ndata: {source: toy.parquet, target: what}\nmodel: {name: isolation_forest}\n"
+    found: Evaluation = evaluate(tmp_path, spec, frame)["evaluate"].value
+    assert found.metrics["roc_auc"].value > 0.9
+    turned = spec.replace("target: what", "target: what, positive: normal")
+    assert evaluate(tmp_path, turned, frame, run="two")["evaluate"].value.metrics["roc_auc"].value < 0.1
+
+
 def test_columns_that_are_not_learned_from_can_be_judged_by(tmp_path: Path) -> None:
     spec = BINARY.replace("drop: [value]", "drop: [value, city]").replace("slices: [member, age]", "slices: [city]")
     found = evaluate(tmp_path, spec, toy_frame(600))["evaluate"].value

@@ -88,7 +88,7 @@ def test_what_cannot_be_resampled_has_no_interval() -> None:
 
 def test_few_resamples_make_a_normal_interval_and_many_rows_fewer_resamples() -> None:
     assert affordable(6_500, 500) == 500
-    assert affordable(67_000, 500) == 298
+    assert affordable(67_000, 500) == 223
     assert affordable(10**6, 500) == 50
     drawn = np.random.default_rng(0).normal(0.5, 0.1, 60)
     low, _ = interval(0.5, drawn)

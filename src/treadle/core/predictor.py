@@ -128,7 +128,8 @@ class Predictor:
         if self.schema.target and self.schema.target in frame.columns and task_named(self.task).truth != "none":
             target = self.truth(frame)
         names = [item.name for item in self.schema.features]
-        return Features(blocks, frame.select(names), self.schema, target, weight, self.steps, group)
+        raw = frame if frame.columns == names else frame.select(names)
+        return Features(blocks, raw, self.schema, target, weight, self.steps, group)
 
     def truth(self, frame: pl.DataFrame) -> Array:
         """The target as codes (classification; a label never seen is an error) or as float64 values."""
@@ -141,8 +142,10 @@ class Predictor:
 
         outcomes = self.predict_features(self.features(aligned))
         if task_named(self.task).truth == "none" and self.schema.target and self.schema.target in aligned.columns:
-            labels = aligned[self.schema.target].cast(str)
-            codes = np.unique(labels.fill_null("").to_numpy(), return_inverse=True)[1].astype(np.int64)
+            labels = label_text(aligned[self.schema.target]).fill_null("")
+            if self.task == "anomaly":
+                return replace(outcomes, truth=anomaly_codes(labels))
+            codes = np.unique(labels.to_numpy(), return_inverse=True)[1].astype(np.int64)
             outcomes = replace(outcomes, truth=codes)
         return outcomes
 
@@ -154,7 +157,8 @@ class Predictor:
         truth = features.target
         if self.task == "classification":
             width = len(self.classes)
-            probability = raw.select(f"probability_{i}" for i in range(width)).to_numpy().astype(np.float64)
+            parts = [raw[f"probability_{i}"].to_numpy() for i in range(width)]
+            probability = np.stack(parts, axis=1).astype(np.float64) if parts else np.zeros((raw.height, 0))
             return Outcomes(self.task, truth, self.decide(probability), probability=probability, classes=self.classes)
         levels = sorted((float(name[9:]), name) for name in raw.columns if name.startswith("quantile_"))
         if self.task == "anomaly":
@@ -317,6 +321,25 @@ def label_text(column: pl.Series) -> pl.Series:
             column = column.cast(pl.Int64, strict=False)
     text = column.cast(pl.String)
     return text.str.strip_chars()
+
+
+def anomaly_codes(labels: pl.Series, positive: str | None = None) -> Array:
+    """1 for an anomaly, 0 for a normal row, from labels as text.
+
+    ``positive`` names the anomalies. Without it they are ``1`` or ``true`` where the labels are such; else whatever is
+    not the most frequent label, for anomalies are rare.
+    """
+    import numpy as np
+
+    found = set(labels.unique())
+    if positive is not None:
+        codes = labels == positive
+    elif found <= {"0", "1"} or found <= {"false", "true"}:
+        codes = labels.is_in(["1", "true"])
+    else:
+        counts = labels.alias("label").value_counts().sort(["count", "label"], descending=[True, False])
+        codes = labels != counts["label"][0]
+    return codes.to_numpy().astype(np.int64)
 
 
 def classes_of(column: pl.Series, positive: str | None = None) -> tuple[str, ...]:

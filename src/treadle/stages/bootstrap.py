@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CHUNK = 250_000
 """Weights in memory at once."""
-WORK = 20_000_000
+WORK = 15_000_000
 """Weights in all: beyond it there are fewer resamples, and the interval is a normal one with their deviation."""
 FEWEST, ENOUGH = 50, 200
 LARGEST = 1_000_000

@@ -3,7 +3,7 @@
 classes    roc, precision_recall   {label: {x, y, threshold}}, one entry for two classes, else one a class
            calibration             {label: {predicted, observed, low, high, rows}}; `top` for more than two classes
            threshold               {threshold, precision, recall, f1, selected[, cost], chosen}   (two classes)
-           scores                  {edges, counts: {label: [...]}} of the last class's probability (two classes)
+           scores                  {edges, counts: {label: [...]}, label} of that label's probability (two classes)
 numbers    residuals               {actual, predicted} of some rows, {edges, counts} of truth minus prediction,
                                    bins: [{low, high, rows, bias, error}] by predicted value
 anomalies  scores                  {edges, counts: {...}}
@@ -198,7 +198,7 @@ def _class_scores(outcomes: Outcomes) -> dict[str, Any]:
         label: np.histogram(score[outcomes.truth == code], bins=edges)[0].tolist()
         for code, label in enumerate(outcomes.classes)
     }
-    return {"edges": _plain(edges), "counts": counts}
+    return {"edges": _plain(edges), "counts": counts, "label": outcomes.classes[1]}
 
 
 def _anomaly_scores(outcomes: Outcomes) -> dict[str, Any]:

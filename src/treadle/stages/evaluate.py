@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.core import registry
 from treadle.core.errors import TreadleError
-from treadle.core.predictor import Predictor
+from treadle.core.predictor import Predictor, anomaly_codes, label_text
 from treadle.core.tasks import task_named
 from treadle.core.types import Context, Metered, Outcomes, Schema
 from treadle.spec.base import seconds
@@ -42,6 +42,7 @@ def settings(spec: Spec) -> Any:
         "metrics": wanted(spec),
         "sensitive": spec.data.sensitive,
         "weight": spec.data.weight,
+        "positive": spec.data.positive,
     }
 
 
@@ -72,6 +73,9 @@ def run(job: Job) -> Evaluation:
         rows = splits["part"].eq("test").fill_null(False).arg_true().to_numpy()
         test = frame[rows]
         outcomes = predictor.predict_codes(predictor.align(test, target=_labelled(predictor, test)))
+    if job.spec.data.positive is not None and outcomes.task == "anomaly" and outcomes.truth is not None:
+        labels = label_text(test[str(predictor.schema.target)]).fill_null("")
+        outcomes = replace(outcomes, truth=anomaly_codes(labels, str(job.spec.data.positive)))
     outcomes = replace(outcomes, weight=_weight(job.spec, test))
     _table(outcomes, rows, fold).write_parquet(job.folder / "predictions.parquet")
     names = wanted(job.spec)
