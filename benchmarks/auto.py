@@ -3,14 +3,15 @@
     python benchmarks/auto.py --data ../shared/data/tabular --budget 60 [--only adult] [--peers single flaml]
 
 For each data set 75 % of the rows train and 25 % judge (seed 42). Beside `auto` stand single models with their
-defaults, and FLAML where it is installed. Printed: the metric on the hold-out, seconds to train, size of the bundle, and
-the median milliseconds that the loaded bundle takes for one row.
+defaults, FLAML where it is installed, and AutoGluon by an interpreter of its own. Printed: the metric on the hold-out,
+seconds to train, size of the bundle, and the median milliseconds that the loaded bundle takes for one row.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -99,6 +100,41 @@ def flaml(train: pl.DataFrame, test: pl.DataFrame, target: str, metric: str, bud
     return f"{'FLAML':14} {score:12.4f} {seconds:8.1f} s"
 
 
+AUTOGLUON = """
+import os, sys, time
+import pandas as pd
+from autogluon.tabular import TabularPredictor
+folder, target, metric, budget = sys.argv[1:5]
+train, test = pd.read_csv(folder + "/train.csv"), pd.read_csv(folder + "/test.csv")
+started = time.perf_counter()
+kind = {"roc_auc": "roc_auc", "rmse": "root_mean_squared_error"}[metric]
+model = TabularPredictor(target, eval_metric=kind, path=folder + "/ag", verbosity=0)
+model.fit(train, time_limit=float(budget), presets="medium_quality", num_cpus=2)
+seconds = time.perf_counter() - started
+score = abs(model.evaluate(test, silent=True)[kind])
+times = []
+for position in range(20):
+    begun = time.perf_counter()
+    row = test[position:position + 1]
+    model.predict_proba(row) if metric == "roc_auc" else model.predict(row)
+    times.append(time.perf_counter() - begun)
+size = sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(folder + "/ag") for name in names)
+print(f"RESULT {'AutoGluon':14} {score:12.4f} {seconds:8.1f} s {size / 1e6:8.1f} MB {sorted(times)[10] * 1000:8.2f} ms")
+"""
+
+
+def autogluon(python: Path, train: pl.DataFrame, test: pl.DataFrame, target: str, metric: str, budget: float) -> str:
+    """One line about AutoGluon (medium preset), run by an interpreter that has it: it does not share our versions."""
+    with tempfile.TemporaryDirectory() as folder:
+        train.write_csv(Path(folder) / "train.csv")
+        test.write_csv(Path(folder) / "test.csv")
+        done = subprocess.run(
+            [str(python), "-c", AUTOGLUON, folder, target, metric, str(budget)], capture_output=True, text=True
+        )
+    lines = [line.removeprefix("RESULT ") for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    return lines[0] if lines else f"{'AutoGluon':14} failed: {done.stderr[-300:]}"
+
+
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -106,6 +142,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=60.0)
     parser.add_argument("--only", choices=SETS, action="append")
     parser.add_argument("--peers", nargs="*", default=["single", "flaml"])
+    parser.add_argument("--autogluon", type=Path, help="an interpreter that has autogluon.tabular")
     given = parser.parse_args()
     for name in given.only or SETS:
         files, target, metric = SETS[name]
@@ -120,6 +157,8 @@ def main() -> None:
                 print(ours(place, model, test, metric, given.budget), flush=True)
         if "flaml" in given.peers:
             print(flaml(train, test, target, metric, given.budget), flush=True)
+        if given.autogluon:
+            print(autogluon(given.autogluon, train, test, target, metric, given.budget), flush=True)
 
 
 if __name__ == "__main__":
