@@ -27,6 +27,7 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
 }
 WORST = "worst_slice."
+METRICS = "evaluate.metrics"
 MEASURES = {
     "classification": (
         "demographic_parity_difference",
@@ -158,7 +159,7 @@ def check_names(
     """
     problems: list[TreadleError] = []
     for name in metrics:
-        problems += _metric_problems(name, task, classes, "evaluate.metrics")
+        problems += _metric_problems(name, task, classes, METRICS)
     for text in gates:
         gate, where = parse_gate(text), f"evaluate.gates, {text!r}"
         if not gate.measure:
@@ -190,16 +191,13 @@ def check_names(
 
 def _metric_problems(name: str, task: str, classes: int, where: str) -> list[TreadleError]:
     known = registry.names("metrics")
-    if name not in known:
-        measures = MEASURES.get(task, ()) if "gates" in where else ()
-        hint = did_you_mean(name, (*known, *measures))
-        return [TreadleError(f"unknown metric {name!r}{hint}", where=where, expected=f"one of {listing(known, 60)}")]
-    tags = registry.load("metrics", name).tags
-    if task not in tags.tasks:
+    tags = registry.load("metrics", name).tags if name in known else None
+    if tags is None or task not in tags.tasks:
         fitting = [other for other in known if task in registry.load("metrics", other).tags.tasks]
-        return [
-            TreadleError(f"{name} is not a metric of {task}", where=where, expected=f"one of {listing(fitting, 60)}")
-        ]
+        also = list(MEASURES.get(task, ())) if where != METRICS else []
+        problem = f"{name} is not a metric of {task}" if tags else f"unknown metric {name!r}"
+        hint = did_you_mean(name, [*fitting, *also])
+        return [TreadleError(f"{problem}{hint}", where=where, expected=f"one of {listing([*fitting, *also], 60)}")]
     if tags.binary and classes > 2:
         other = f"{name}_macro"
         remedy = f"take {other}" if other in known else None
