@@ -107,7 +107,7 @@ def test_a_frame_of_ones_own(binary: tuple[Path, dict[str, Done], pl.DataFrame])
     with pytest.raises(TreadleError, match="label"):
         evaluate_frame(predictor, frame.drop("label"))
     with pytest.raises(TreadleError, match="did you mean 'accuracy'"):
-        evaluate_frame(predictor, frame, ["acuracy"])
+        evaluate_frame(predictor, frame, ["accuracyy"])
     with pytest.raises(TreadleError, match="no rows"):
         evaluate_frame(predictor, frame.head(0))
     with pytest.raises(TreadleError, match="cities"):

@@ -133,7 +133,7 @@ def test_names_are_held_against_the_task() -> None:
     check_names(["accuracy"], ["equalized_odds_difference[sex] < 1", "low(f1) > 0"], "classification", 2, ["sex"])
     with pytest.raises(TreadleError) as caught:
         check_names(
-            ["acuracy", "rmse", "f1"],
+            ["accuracyy", "rmse", "f1"],
             ["equalized_odds_difference[sx] < 1", "mean_error_difference < 1", "accuracy[sex] > 1"],
             "classification", 3, ["sex"],
         )  # fmt: skip
