@@ -23,6 +23,7 @@ from treadle.core.types import Context, Field, Schema
 from treadle.store.bundle import FORMAT, load_bundle, verify_bundle, write_bundle
 from treadle.store.examples import choose
 from treadle.store.mlmodel import mlflow_files
+from treadle.testing.bundle import check_bundle
 
 SCHEMA = Schema(
     (
@@ -210,3 +211,17 @@ def test_a_row_as_json_gets_the_same_answer(made: Path) -> None:
     rows = toy_frame(5)
     plain = pl.DataFrame(json.loads(json.dumps(rows.to_dicts())))
     assert loaded.predict(plain).equals(loaded.predict(rows))
+
+
+@pytest.mark.parametrize("model", ["linear", "lightgbm"])
+def test_the_contract_of_bundles(model: str, tmp_path: Path) -> None:
+    if model != "linear":
+        pytest.importorskip(model)
+    check_bundle(make(tmp_path, model))
+
+
+def test_the_check_itself_finds_what_is_wrong(bundle: Path) -> None:
+    (bundle / "treadle.txt").write_text(str(bundle.resolve()))
+    forge(bundle, lambda manifest: None)
+    with pytest.raises(AssertionError, match="path of a machine"):
+        check_bundle(bundle)

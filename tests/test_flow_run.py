@@ -39,6 +39,12 @@ def ran(done: Run) -> list[str]:
     return [stage.name for stage in done.stages if not stage.cached]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_mlflow() -> None:
+    """Runs in this process then use the MLflow that is imported here; the crash tests go through the helper process."""
+    import mlflow  # noqa: F401
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flow") / "toy"
@@ -190,7 +196,7 @@ def test_a_full_disk_is_one_clear_error_and_space_mends_it(tmp_path: Path) -> No
         pytest.skip("this machine does not let us mount")
     try:
         toy_frame(1000).write_csv(place / "toy.csv")
-        for size in ("300k", "500k", "900k", "1500k"):
+        for size in ("300k", "1000k"):
             subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
             with pytest.raises(TreadleError, match="the disk is full"):
                 go(place)

@@ -41,6 +41,12 @@ def once(folder: Path, penalty: float, gate: str = "roc_auc >= 0.5") -> Run:
     return run(parse_spec(SPEC % (penalty, gate)), folder, Events())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_mlflow() -> None:
+    """Runs in this process then use the MLflow that is imported here; the crash tests go through the helper process."""
+    import mlflow  # noqa: F401
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three runs: the champion, a challenger, and one that fails its gate."""

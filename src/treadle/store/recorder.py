@@ -93,9 +93,13 @@ class Helper:
         )
 
 
-def start(workspace: Workspace, store: Store, keep: tuple[int, ...] = ()) -> Helper:
-    """Start the helper process for this workspace; it gets ready while other work is done."""
-    return Helper(*_target(workspace, store), keep=keep)
+def start(workspace: Workspace, store: Store, keep: tuple[int, ...] = ()) -> Recorder:
+    """Start the helper process for this workspace; it gets ready while other work is done.
+
+    Where this process has imported MLflow anyway, there is nothing to wait for, and the line is opened here.
+    """
+    where = _target(workspace, store)
+    return Tracking(*where) if "mlflow" in sys.modules else Helper(*where, keep=keep)
 
 
 def connect(workspace: Workspace) -> Recorder:

@@ -297,8 +297,8 @@ def tracking_error(error: Exception, uri: str) -> TreadleError:
 
 REASONS: Sequence[tuple[str, str, str]] = (
     (r"disk is full|no space left", "the disk is full", "free some space, then run the same command again"),
-    (r"not a database|malformed|disk I/O error|duplicate column name|no such table|already exists", "the tracking database is damaged",
-     "restore the file from a backup, or move it away: a new one is then made"),
+    (r"not a database|malformed|disk I/O error|duplicate column name|no such table|already exists",
+     "the tracking database is damaged", "restore the file from a backup, or move it away: a new one is then made"),
     (r"database is locked", "another process holds the tracking database",
      "end it (an `mlflow ui`, say), and run the same command again"),
     (r"readonly database|unable to open database", "the tracking database cannot be written",
