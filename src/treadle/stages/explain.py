@@ -99,12 +99,13 @@ def _some(frame: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
 
 
 def _seconds_a_row(predictor: Predictor, frame: pl.DataFrame) -> float:
-    """What a prediction costs in a call of many rows, measured on the second call."""
+    """What a prediction costs in a call of many rows, measured on the second call, in time of the processor: on a busy
+    machine the samples are then as large as on an idle one."""
     features = predictor.features(predictor.align(frame))
     predictor.predict_features(features)
-    started = time.perf_counter()
+    started = time.process_time()
     predictor.predict_features(features)
-    return (time.perf_counter() - started) / max(1, frame.height)
+    return (time.process_time() - started) / max(1, frame.height)
 
 
 def _fitting(predictions_a_row: float, cost: float, most: int) -> int:
@@ -174,9 +175,9 @@ def _shap(
     first = explain_rows(predictor, rows.head(2), background, options=options)
     native = first.details.get("how") == "native"
     if native:
-        started = time.perf_counter()
+        started = time.process_time()
         tried = explain_rows(predictor, rows.head(100), background, options=options)
-        count = _fitting(1.0, (time.perf_counter() - started) / len(tried.values), 300)
+        count = _fitting(1.0, (time.process_time() - started) / len(tried.values), 300)
     else:
         count = _fitting(2 * WALKS * max(1, wide - 1), cost, 300)
     if not count:
