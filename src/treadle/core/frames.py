@@ -52,12 +52,16 @@ class RowHash:
         for column in frame:
             form = _form(column.dtype)
             _, gaps, values = self._columns.setdefault(column.name, (form, hashlib.sha256(), hashlib.sha256()))
-            gaps.update(column.is_null().cast(pl.UInt8).to_numpy().tobytes())
             if form == "text":
-                text = _as_text(column).fill_null("")
-                values.update(text.str.len_bytes().cast(pl.Int64).to_numpy().astype("<i8").tobytes())
-                values.update((text.str.join("").item() or "").encode())
-            elif form == "float":
+                text = _as_text(column)
+                # The length of a value is -1 where it is missing; lengths and letters each have their own hash, so
+                # that it does not matter where a batch ends.
+                lengths = text.str.len_bytes().cast(pl.Int64).fill_null(-1)
+                gaps.update(lengths.to_numpy().astype("<i8").tobytes())
+                values.update((text.fill_null("").str.join("").item() or "").encode())
+                continue
+            gaps.update(column.is_null().cast(pl.UInt8).to_numpy().tobytes())
+            if form == "float":
                 values.update(column.cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
             else:
                 moment = column.cast(pl.Datetime("us")) if column.dtype.is_temporal() else column

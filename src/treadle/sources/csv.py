@@ -49,6 +49,7 @@ class Csv(LocalFile):
         self.header = header
         self.encoding = encoding
         self.missing = missing
+        self._known: Dialect | None = None
 
     @classmethod
     def matches(cls, url: str) -> bool:
@@ -87,7 +88,7 @@ class Csv(LocalFile):
     def _dialect(self, path: Path) -> Dialect:
         if self.separator is not None and len(self.separator) != 1:
             raise TreadleError(f"got {self.separator!r}", where="data.options.separator", expected="one character")
-        if hasattr(self, "_known"):
+        if self._known is not None:
             return self._known
         head, whole = head_of(path)
         separator = "\t" if self.separator is None and ends_with(self.url, (".tsv", ".tab")) else self.separator

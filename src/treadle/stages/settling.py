@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -100,21 +100,26 @@ def plain(lazy: pl.LazyFrame) -> pl.LazyFrame:
     return lazy.select(found)
 
 
-def settle(raw: pl.LazyFrame, sample: pl.DataFrame, data: Data, place: Place) -> list[Settled]:
+def settle(
+    raw: pl.LazyFrame, batches: Callable[[], Iterator[pl.DataFrame]], sample: pl.DataFrame, data: Data, place: Place
+) -> list[Settled]:
     """Type, kind and role of every column.
 
     Args:
         raw: all rows, as `plain` leaves them.
+        batches: the same in frames, a new pass with each call.
         sample: some of them, spread over all.
         data: what the spec says.
         place: where a row lies, for messages.
     """
+    import polars as pl
+
     candidates = {}
     for name in sample.columns:
         dtype = _candidate(sample[name], data.columns.get(name))
         if dtype is not None:
             candidates[name] = dtype
-    counts = _counted(raw, candidates)
+    counts = _counted(batches, candidates)
     problems: list[TreadleError] = []
     found = []
     for name in sample.columns:
@@ -125,10 +130,10 @@ def settle(raw: pl.LazyFrame, sample: pl.DataFrame, data: Data, place: Place) ->
             except TreadleError as error:
                 problems.append(error)
                 continue
-            if dtype is None:
-                barred = {"number"}
+        if dtype is None and sample.schema[name] == pl.String:
+            barred.add("number")
         if name in (data.target, data.time, data.weight):
-            barred |= {"id"}
+            barred.add("id")
         column = sample[name] if dtype is None else typed(sample[name], dtype)
         field = _field(column, data, barred)
         found.append(Settled(replace(field, reason=note or field.reason), dtype))
@@ -163,7 +168,7 @@ def _candidate(column: pl.Series, said: str | None) -> Any:
     return pl.Float64
 
 
-def _counted(raw: pl.LazyFrame, candidates: Mapping[str, Any]) -> dict[str, int]:
+def _counted(batches: Callable[[], Iterator[pl.DataFrame]], candidates: Mapping[str, Any]) -> dict[str, int]:
     """Over all rows and for each candidate: values present, and those that do not read as each type."""
     import polars as pl
 
@@ -177,8 +182,11 @@ def _counted(raw: pl.LazyFrame, candidates: Mapping[str, Any]) -> dict[str, int]
             asked.append(column.str.contains(LEADING_ZERO).sum().alias(f"{name} zero"))
     if not asked:
         return {}
-    row = raw.select(asked).collect(engine="streaming").row(0, named=True)
-    return {key: int(value or 0) for key, value in row.items()}
+    found: dict[str, int] = {}
+    for batch in batches():
+        for key, value in batch.select(asked).row(0, named=True).items():
+            found[key] = found.get(key, 0) + int(value or 0)
+    return found
 
 
 def _broken(name: str, dtype: Any) -> pl.Expr:

@@ -21,7 +21,10 @@ def check_source(component: Any, folder: Path) -> None:
     Raises:
         AssertionError: with what does not hold.
     """
-    source = component.example(folder) if inspect.isclass(component) else component
+    source: Any = component
+    if inspect.isclass(component):
+        make: Any = component
+        source = make.example(folder)
     kind = type(source)
     _check_options(kind)
     assert kind.matches(source.url), f"{kind.__name__} does not match its own example {source.url!r}"
