@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,23 @@ from hypothesis import strategies as st
 
 from treadle.core import registry
 from treadle.core.errors import TreadleError
+from treadle.core.events import Events
 from treadle.core.types import Field, Needs
 from treadle.spec.data import Data
-from treadle.stages.settling import plain, settle
+from treadle.spec.spec import Spec
+from treadle.stages import ingest
+from treadle.stages.values import Job
 
 RAW = Needs(frozenset({"number", "category"}), missing=True)
 SCALED = Needs(frozenset({"number"}), scaled=True)
 
 
-def kinds(path: Path, **given: Any) -> dict[str, str]:
-    frame = pl.read_csv(gzip.decompress(path.read_bytes()), infer_schema=False)
-    raw = plain(frame.lazy())
-    settled = settle(raw, raw.collect(), Data(source="x", **given), lambda row: f"row {row + 1}")
-    return {item.field.name: item.field.kind for item in settled}
+def kinds(path: Path, folder: Path, **given: Any) -> dict[str, str]:
+    """What ingestion takes the columns of a file for."""
+    (folder / "out").mkdir(parents=True)
+    spec = Spec(data=Data(source=str(path), **given))
+    job = Job(spec, folder / "out", folder, folder, {}, Events(), folder)
+    return {item.name: item.kind for item in ingest.run(job).schema.fields}
 
 
 def modality(kind: str) -> Any:
@@ -45,26 +48,28 @@ def guess(values: list[Any], name: str = "x", dtype: Any = None) -> str | None:
     return max(sure, key=lambda kind: sure[kind]) if sure else None
 
 
-def test_kinds_of_real_tables(shared_data: Path) -> None:
-    titanic = kinds(shared_data / "tabular/titanic.csv.gz", target="Survived")
+def test_kinds_of_real_tables(shared_data: Path, tmp_path: Path) -> None:
+    titanic = kinds(shared_data / "tabular/titanic.csv.gz", tmp_path / "1", target="Survived")
     assert titanic["Name"] == "text"
     assert titanic["Ticket"] in ("category", "text")
     assert titanic["PassengerId"] == "id"
     assert titanic["Age"] == titanic["Fare"] == titanic["Pclass"] == "number"
     assert titanic["Cabin"] == titanic["Sex"] == titanic["Embarked"] == "category"
-    telco = kinds(shared_data / "tabular/telco_churn.csv.gz", target="Churn")
+    telco = kinds(shared_data / "tabular/telco_churn.csv.gz", tmp_path / "2", target="Churn")
     assert telco["TotalCharges"] == telco["tenure"] == telco["MonthlyCharges"] == "number"
     assert telco["customerID"] == "id"
     assert telco["SeniorCitizen"] == telco["Partner"] == telco["Churn"] == "boolean"
     assert telco["Contract"] == telco["OnlineBackup"] == "category"
-    adult = kinds(shared_data / "tabular/adult_train.csv.gz", target="income")
+    adult = kinds(shared_data / "tabular/adult_train.csv.gz", tmp_path / "3", target="income")
     assert {name for name, kind in adult.items() if kind == "number"} == {
         "age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week",
     }  # fmt: skip
     assert set(adult.values()) == {"number", "category"}
-    houses = kinds(shared_data / "tabular/california_housing.csv.gz", target="median_house_value")
+    houses = kinds(shared_data / "tabular/california_housing.csv.gz", tmp_path / "4", target="median_house_value")
     assert set(houses.values()) == {"number", "category"}
-    said = kinds(shared_data / "tabular/titanic.csv.gz", target="Survived", columns={"Pclass": "category"})
+    said = kinds(
+        shared_data / "tabular/titanic.csv.gz", tmp_path / "5", target="Survived", columns={"Pclass": "category"}
+    )
     assert said["Pclass"] == "category"
 
 

@@ -223,6 +223,9 @@ def _additive(matrix: Array, codes: Array, others: Array, classes: int) -> Array
 def _softmax(scores: Array) -> Array:
     import numpy as np
 
+    if scores.shape[1] == 2:
+        last = 1 / (1 + np.exp((scores[:, 0] - scores[:, 1]).clip(-500, 500)))
+        return np.stack([1 - last, last], axis=1)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
