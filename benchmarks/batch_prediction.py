@@ -58,7 +58,11 @@ def train(folder: Path) -> None:
     predictor = Predictor(
         schema=schema, task="classification", model_name="lightgbm", options={"rounds": 200}, classes=("no", "yes")
     )
-    predictor.fit(predictor.align(frame, target=True), None, Context("classification", threads=os.cpu_count() or 1))
+    predictor.fit(
+        predictor.align(frame, target=True),
+        None,
+        Context("classification", threads=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))),
+    )
     predictor.save(folder / "predictor")
 
 
@@ -84,7 +88,7 @@ def side(name: str, folder: Path, rows: int, batch: int) -> None:
         import lightgbm
         import numpy as np
 
-        kept = json.loads((next((folder / "predictor").glob("chain_*/encoder/categories.json"))).read_text())
+        kept = json.loads((next((folder / "predictor").rglob("categories.json"))).read_text())
         dtypes = {item["name"]: pl.Enum(item["kept"]) for item in kept}
         booster = lightgbm.Booster(model_file=folder / "predictor" / "model" / "model.txt")
     before, started = peak(), time.perf_counter()
