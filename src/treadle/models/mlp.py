@@ -113,7 +113,7 @@ class Mlp:
         if self.logged:
             if len(target) and target.min() < 0:
                 raise TreadleError("log_target needs a target that is never below 0", where="model.options.log_target")
-            return np.log1p(target)
+            return np.asarray(np.log1p(target))
         return target
 
     def _device(self) -> str:
@@ -139,7 +139,7 @@ class Mlp:
         weight = weight / max(float(weight.mean()), 1e-12) if len(weight) else weight
         weights = torch.from_numpy(weight.astype(np.float32))
         found = (torch.from_numpy(np.ascontiguousarray(numbers)), torch.from_numpy(codes), target, weights)
-        return tuple(item.to(device) for item in found)  # type: ignore[return-value]
+        return tuple(item.to(device) for item in found)
 
     def _train(self, train: Features, valid: Features | None, context: Context, low: Array, span: Array) -> None:
         import torch
