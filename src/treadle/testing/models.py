@@ -74,7 +74,7 @@ def make(component: Any) -> Any:
     return getattr(component, "example", component)()
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _fitted(component: Any, task: str) -> tuple[Case, Any]:
     """A case and a model fitted on it; checks that only read share it."""
     case = case_of(component, task)
