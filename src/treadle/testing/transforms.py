@@ -165,7 +165,8 @@ def check_transform(component: Any, frame: pl.DataFrame | None = None) -> None:
         else:
             _check_step(component, each)
     for kind in sorted(kinds):
-        many = pl.DataFrame([example_column(kind, name=f"c{n}", rows=8, seed=n % 7) for n in range(1000)])
+        few = [example_column(kind, rows=8, seed=seed) for seed in range(7)]
+        many = pl.DataFrame([few[number % 7].rename(f"c{number}") for number in range(1000)])
         fitted = component.example().fit(many)
         hold(_rows(fitted.apply(many)) == 8, "a thousand columns do not fit through")
 
