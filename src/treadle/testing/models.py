@@ -191,7 +191,8 @@ def check_repeats(component: Any, task: str) -> None:
     """The same seed gives the same model, and neither fit nor predict changes what it is given."""
     import numpy as np
 
-    case, model = _fitted(component, task)
+    _, model = _fitted(component, task)
+    case = case_of(component, task)
     before = _copies(case.train), _copies(case.valid)
     twin = make(component).fit(case.train, case.valid, case.context)
     first, second = answers(model, case.valid), answers(twin, case.valid)
