@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import typer
 
 from clicall import call
 from conftest import ROOT, toy_frame, treadle
+from treadle.cli.init import EXAMPLES
 from treadle.cli.main import PANELS, build
+from treadle.flow.project import open_project
 
 SPEC = """
 data: {source: toy.csv, target: label, drop: [value]}
@@ -179,8 +182,6 @@ def test_libraries_that_print_do_not_spoil_the_answer(project: Path, monkeypatch
     from treadle.flow.project import Project
 
     def noisy(self: Project) -> list[Any]:
-        import os
-
         print("to sys.stdout")
         os.write(1, b"to descriptor 1\n")
         return []
@@ -217,7 +218,50 @@ def test_doctor_finds_what_is_broken(project: Path) -> None:
         ledger.write_text(good)
 
 
+def test_doctor_finds_a_library_that_does_not_import(tmp_path: Path) -> None:
+    """Built for another torch, say: tried in a process of its own, so that it cannot take this one down."""
+    broken = tmp_path / "libraries" / "torchvision"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    paths = os.pathsep.join([str(broken.parent), os.environ.get("PYTHONPATH", "")])
+    done = treadle("doctor", "--json", cwd=tmp_path, check=False, PYTHONPATH=paths)
+    bad = [item for item in json.loads(done.stdout)["checks"] if not item["ok"]]
+    assert [item["name"] for item in bad] == ["torchvision"] and "nms does not exist" in bad[0]["detail"]
+
+
+def test_init_looks_at_the_data_and_overwrites_nothing(tmp_path: Path) -> None:
+    toy_frame(30).write_csv(tmp_path / "toy.csv")
+    told = call("init", "--json", cwd=tmp_path).json
+    assert told["source"] == "toy.csv" and told["target"] is None
+    spec = (tmp_path / "treadle.yaml").read_text()
+    assert "source: toy.csv" in spec and "# columns: age, income" in spec
+    assert "already" in call("init", cwd=tmp_path, code=2).err
+    assert (tmp_path / "treadle.yaml").read_text() == spec
+    inner = call("init", "inner", "--data", "toy.csv", "--target", "label", "--json", cwd=tmp_path).json
+    assert inner["source"] == os.path.join("..", "toy.csv")
+    assert call("check", "--json", cwd=tmp_path / "inner").json["rows"] == 30
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_the_examples_are_specs(name: str, tmp_path: Path) -> None:
+    call("init", "here", "--example", name, cwd=tmp_path)
+    spec = open_project(tmp_path / "here").spec()
+    assert spec.data.source == f"sample://{name}" and spec.data.target == EXAMPLES[name][1]
+
+
 def test_completion_for_the_shells(tmp_path: Path) -> None:
     asked = {"_TREADLE_COMPLETE": "complete_bash", "COMP_WORDS": "treadle pre", "COMP_CWORD": "1"}
     done = treadle(cwd=tmp_path, check=None, **asked)
     assert done.stdout.split() == ["predict"]
+
+
+def test_brackets_are_no_markup(tmp_path: Path) -> None:
+    """What a user names may look like a colour to the library that draws."""
+    (tmp_path / "treadle.yaml").write_text(
+        "data: {source: toy.csv, target: label, sensitive: [city]}\nmodel: {name: linear}\n"
+        "evaluate: {bootstrap: 5, gates: ['demographic_parity_difference[city] <= 1']}\n"
+    )
+    toy_frame(150).select("age", "city", "label").rename({"age": "a[red]"}).write_csv(tmp_path / "toy.csv")
+    assert "difference[city] <= 1: passed" in call("run", cwd=tmp_path).out
+    assert "a[red]" in call("check", cwd=tmp_path).out
+    assert "a[red]" in call("explain", "toy.csv", "-n", "1", cwd=tmp_path).out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ SPEC = "data: {source: toy.csv, target: label, drop: [value]}\nmodel: {name: lin
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> treadle.Project:  # type: ignore[name-defined]
+def project(tmp_path_factory: pytest.TempPathFactory) -> treadle.Project:
     """A project after one run."""
     folder = tmp_path_factory.mktemp("facade") / "toys"
     folder.mkdir()
@@ -35,7 +34,7 @@ def new() -> pl.DataFrame:
     return toy_frame(30, seed=9)
 
 
-def test_a_run_holds_what_came_out(project: treadle.Project, new: pl.DataFrame) -> None:  # type: ignore[name-defined]
+def test_a_run_holds_what_came_out(project: treadle.Project, new: pl.DataFrame) -> None:
     run = project.run()
     assert run.id == project.show().id == project.runs()[-1].id
     metered = run.evaluation.metrics["roc_auc"]
@@ -48,7 +47,7 @@ def test_a_run_holds_what_came_out(project: treadle.Project, new: pl.DataFrame) 
     assert all(stage["cached"] for stage in run.summary()["stages"])
 
 
-def test_it_says_what_the_command_line_says(project: treadle.Project, new: pl.DataFrame, tmp_path: Path) -> None:  # type: ignore[name-defined]
+def test_it_says_what_the_command_line_says(project: treadle.Project, new: pl.DataFrame, tmp_path: Path) -> None:
     new.write_csv(tmp_path / "new.csv")
     folder = project.folder
     judged = project.evaluate(new, bootstrap=20).metrics
@@ -63,7 +62,7 @@ def test_it_says_what_the_command_line_says(project: treadle.Project, new: pl.Da
     assert project.check().dataset.rows == 200
 
 
-def test_the_champion_predicts_and_explains(project: treadle.Project, new: pl.DataFrame) -> None:  # type: ignore[name-defined]
+def test_the_champion_predicts_and_explains(project: treadle.Project, new: pl.DataFrame) -> None:
     champion = project.champion()
     assert_frame_equal(champion.predict(new), project.predict(new))
     found = champion.explain(new.head(3))
@@ -71,7 +70,7 @@ def test_the_champion_predicts_and_explains(project: treadle.Project, new: pl.Da
     assert sums == pytest.approx(np.asarray(found.output), abs=1e-6)
 
 
-def test_tables_of_all_sorts(project: treadle.Project, new: pl.DataFrame, tmp_path: Path) -> None:  # type: ignore[name-defined]
+def test_tables_of_all_sorts(project: treadle.Project, new: pl.DataFrame, tmp_path: Path) -> None:
     champion = project.champion()
     wanted = champion.predict(new)
     new.write_parquet(tmp_path / "new.parquet")
@@ -86,7 +85,7 @@ def test_tables_of_all_sorts(project: treadle.Project, new: pl.DataFrame, tmp_pa
             champion.predict(wrong)
 
 
-def test_pandas_frames(project: treadle.Project, new: pl.DataFrame) -> None:  # type: ignore[name-defined]
+def test_pandas_frames(project: treadle.Project, new: pl.DataFrame) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(new.to_dict(as_series=False))
     wanted = project.champion().predict(new)
@@ -122,4 +121,3 @@ def test_mistakes_raise_the_one_error(tmp_path: Path) -> None:
         project.champion()
     with pytest.raises(treadle.TreadleError, match="did you mean 'linear'"):
         project.spec(["model.name=linaer"])
-    assert "nothing" not in sys.modules

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -68,7 +70,7 @@ def gates_lines(console: Console, gates: Sequence[Any]) -> None:
     for gate in encode(gates):
         word = "[green]passed[/]" if gate["passed"] else "[red]failed[/]"
         evidence = f"{number(gate['value'])} {span(gate['low'], gate['high'])}".strip()
-        console.print(f"gate {gate['gate']}: {word} ({gate['detail'] or evidence})", soft_wrap=True)
+        console.print(f"gate {escape(gate['gate'])}: {word} ({escape(gate['detail'] or evidence)})", soft_wrap=True)
 
 
 def draw_run(console: Console, run: FinishedRun) -> None:
@@ -94,8 +96,8 @@ def draw_run(console: Console, run: FinishedRun) -> None:
     console.print()
     gates_lines(console, data["gates"])
     if run.report.is_file():
-        console.print(f"report  {short_path(data['report'])}", soft_wrap=True)
-    console.print(f"bundle  {short_path(data['bundle'])}", soft_wrap=True)
+        console.print(f"report  {escape(short_path(data['report']))}", soft_wrap=True)
+    console.print(f"bundle  {escape(short_path(data['bundle']))}", soft_wrap=True)
     console.print("next    treadle report --open | treadle predict IN -o OUT | treadle explain ROWS | treadle models")
 
 
@@ -103,7 +105,7 @@ def draw_plan(console: Console, data: Mapping[str, Any]) -> None:
     """The stages, then what was inferred."""
     table = grid("stage", "will", "why")
     for stage in data["stages"]:
-        table.add_row(stage["name"], "[dim]keep[/]" if stage["cached"] else "[bold]run[/]", stage["why"])
+        table.add_row(stage["name"], "[dim]keep[/]" if stage["cached"] else "[bold]run[/]", escape(stage["why"]))
     console.print(table)
     if data["inferred"]:
         console.print()
@@ -120,7 +122,7 @@ def draw_inferred(console: Console, inferred: Sequence[Any]) -> None:
         if isinstance(value, list):
             value = ", ".join(map(str, value))
         value = value if isinstance(value, str) else dumps(value)
-        table.add_row(item["path"], value, item["reason"])
+        table.add_row(escape(item["path"]), escape(value), escape(item["reason"]))
     console.print(table)
 
 
@@ -147,7 +149,8 @@ def draw_findings(console: Console, findings: Sequence[Any]) -> None:
     colours = {"error": "red", "warning": "yellow"}
     order = ("error", "warning", "note")
     for item in sorted(encode(findings), key=lambda item: order.index(item["severity"])):
-        console.print(f"[{colours.get(item['severity'], 'dim')}]{item['severity']}[/] {item['text']}", soft_wrap=True)
+        word = f"[{colours.get(item['severity'], 'dim')}]{item['severity']}[/]"
+        console.print(f"{word} {escape(item['text'])}", soft_wrap=True)
 
 
 def draw_show(console: Console, run: FinishedRun, data: Mapping[str, Any]) -> None:
@@ -161,8 +164,6 @@ def draw_show(console: Console, run: FinishedRun, data: Mapping[str, Any]) -> No
 
 def draw_components(console: Console, found: Sequence[Mapping[str, Any]], detailed: bool) -> None:
     """What there is; with its options where one group was asked for."""
-    from rich.markup import escape
-
     if not detailed:
         table = grid("group", "name", "what", "extra")
         last = ""
@@ -187,8 +188,6 @@ def draw_components(console: Console, found: Sequence[Mapping[str, Any]], detail
 
 def lacking(item: Mapping[str, Any]) -> str:
     """What keeps a component from working here: a library that is not installed, a file that is broken."""
-    from rich.markup import escape
-
     if item["error"]:
         return f" [red](broken: {escape(item['error'])})[/]"
     if item["missing"]:
@@ -206,8 +205,6 @@ def limits(low: float | None, high: float | None) -> str:
 
 def draw_check(console: Console, data: Mapping[str, Any]) -> None:
     """The columns, what was inferred, and the findings."""
-    from rich.markup import escape
-
     table = grid("column", "kind", "role", "missing", "distinct", "because", right=("missing", "distinct"))
     for item in data["columns"]:
         distinct = "-" if item.unique is None else f"{item.unique:,}"
@@ -224,10 +221,8 @@ def draw_check(console: Console, data: Mapping[str, Any]) -> None:
 
 def draw_explained(console: Console, data: Mapping[str, Any], frame: Any) -> None:
     """For each row the columns that matter most, with their values and what they add."""
-    from rich.markup import escape
-
     for note in data["notes"]:
-        console.print(note, style="dim", soft_wrap=True)
+        console.print(escape(note), style="dim", soft_wrap=True)
     for position, values in enumerate(data["values"]):
         said = data["predictions"][position]["prediction"]
         label = f" of {data['labels'][position]}" if data["labels"] else ""
@@ -259,7 +254,7 @@ def draw_compared(console: Console, data: Mapping[str, Any]) -> None:
                       f"[{colour}]{item['verdict']}[/]")  # fmt: skip
     console.print(table)
     for note in data["notes"]:
-        console.print(note, style="dim", soft_wrap=True)
+        console.print(escape(note), style="dim", soft_wrap=True)
     console.print(f"on {data['rows']:,} rows that both were judged on", style="dim")
     console.print(
         f"{data['two']} beside {data['one']}, by {data['metric']}: [bold]{data['verdict']}[/]", soft_wrap=True
@@ -285,8 +280,6 @@ def draw_models(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
 
 def draw_trace(console: Console, data: Mapping[str, Any]) -> None:
     """The way back, one line a step."""
-    from rich.markup import escape
-
     from treadle.core.jsonable import dumps
 
     for key in ("model", "bundle", "run", "tracking_run", "dataset", "split", "code", "libraries", "metrics", "gates"):
@@ -311,7 +304,7 @@ def draw_ledger(console: Console, entries: Sequence[Any], verified: bool) -> Non
         facts = entry.facts
         table.add_row(str(entry.number), entry.when[:19].replace("T", " "), entry.who, entry.what,
                       str(facts.get("model", "")), str(facts.get("version", "")),
-                      str(facts.get("reason", "")))  # fmt: skip
+                      escape(str(facts.get("reason", ""))))  # fmt: skip
     console.print(table)
     if verified:
         console.print(f"[green]the chain of {len(entries)} entries holds[/]")
@@ -319,8 +312,6 @@ def draw_ledger(console: Console, entries: Sequence[Any], verified: bool) -> Non
 
 def draw_doctor(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
     """One line a check."""
-    from rich.markup import escape
-
     table = grid("", "what", "found", "to do")
     for item in checks:
         mark = "[green]good[/]" if item["ok"] else "[red]bad[/]"
@@ -330,12 +321,10 @@ def draw_doctor(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
 
 def draw_evaluation(console: Console, found: Evaluation) -> None:
     """Metrics, then the slices that were asked for."""
-    from rich.markup import escape
-
     console.print(metrics_table(found.metrics, found.baseline))
     console.print(f"on {found.rows:,} rows", style="dim")
     for note in found.notes:
-        console.print(note, style="dim", soft_wrap=True)
+        console.print(escape(note), style="dim", soft_wrap=True)
     if found.slices:
         console.print()
         table = grid("slice", "rows", found.metric, "95 % interval", right=("rows", found.metric))
