@@ -18,10 +18,8 @@ from treadle.core.files import new_folder, write_json
 from treadle.core.jsonable import encode, read_json
 from treadle.core.types import Inference
 from treadle.flow.plan import STAGES, Plan, Step, forced, stage_module, step_for
-from treadle.flow.report import run_facts
 from treadle.flow.signals import Stopper, interruptible
 from treadle.flow.trouble import machine_trouble
-from treadle.report.run_report import write_report
 from treadle.spec.complete import complete
 from treadle.spec.read import write_spec
 from treadle.spec.spec import Spec
@@ -187,6 +185,9 @@ def _as_it_was(result: Run) -> Run:
 
 def _write_run(going: _Round, result: Run) -> None:
     """The run's folder: the completed spec, what was inferred, the summary. MLflow gets what there is to look at."""
+    from treadle.flow.report import run_facts  # not needed by a run in which nothing changed
+    from treadle.report.run_report import write_report
+
     root = going.workspace.root
     results.set_aside(result.folder)
     with new_folder(result.folder) as temporary:
