@@ -116,7 +116,7 @@ SCHEMA = Schema(
     ("steps", "says"),
     [
         ({"agee": [("clip", {})]}, r"features.agee: there is no column 'agee' \(did you mean 'age'\?\)"),
-        ({"y": [("rare", {})]}, "features.y: 'y' is the target"),
+        ({"y": [("rare", {})]}, r"features.y: 'y' is not learned from .it is the target."),
         ({"id": [("clip", {})]}, "features.id: 'id' is not learned from"),
         ({"age": [("clp", {})]}, r"features.age: unknown transform 'clp' \(did you mean 'clip'\?\)"),
         (

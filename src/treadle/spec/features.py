@@ -7,7 +7,7 @@ from typing import Any
 
 from treadle.core import registry
 from treadle.core.errors import TreadleError, did_you_mean, listing, raise_all
-from treadle.core.types import FEATURE, TARGET, Field, Schema
+from treadle.core.types import DROPPED, FEATURE, Field, Schema
 
 Step = tuple[str, Mapping[str, Any]]
 
@@ -34,7 +34,9 @@ def check_steps(steps: Mapping[str, Sequence[Step]], schema: Schema) -> None:
             continue
         item = schema.field(name)
         if item.role != FEATURE:
-            what = "is the target" if item.role == TARGET else f"is not learned from ({item.reason or item.role})"
+            what = "is not learned from " + (
+                f"({item.reason})" if item.role == DROPPED and item.reason else f"(it is the {item.role})"
+            )
             problems.append(TreadleError(f"{name!r} {what}, so it cannot have steps", where=where))
             continue
         problems.extend(_check_chain(item, chosen, where))
