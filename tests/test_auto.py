@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from conftest import toy_frame
 from treadle.core import registry
 from treadle.core.events import Events
-from treadle.core.predictor import Predictor, classes_of
+from treadle.core.labels import classes_of
+from treadle.core.predictor import Predictor
 from treadle.core.types import Context, Field, Schema
 from treadle.models._ensemble import greedy_weights, prune
 

@@ -208,5 +208,5 @@ def test_the_positive_class_comes_last(tmp_path):
     trained = run(Job(**{**vars(job), "spec": spec}))
     assert trained.classes == ("yes", "no")
     wrong = Spec.model_validate({"data": {"source": "x.csv", "target": "label", "positive": "maybe"}})
-    with pytest.raises(TreadleError, match="the class 'maybe' does not occur"):
+    with pytest.raises(TreadleError, match="the target has no class 'maybe'"):
         run(Job(**{**vars(job), "spec": job.spec.model_copy(update={"data": wrong.data})}))

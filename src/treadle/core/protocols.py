@@ -22,8 +22,9 @@ class Source(Protocol):
 
     Text formats leave their values as text, blanks around them and missing ones taken away: ingestion settles the
     types on all rows. Optional members: ``tags`` (`SourceTags`); ``files() -> dict[str, Path]``, the local files
-    that everything depends on, by names that are the same on every machine: their hashes are remembered between runs; ``place(row) -> str``, where the row of that
-    position lies (``income.csv:17``); ``inferred() -> list[Inference]``, what was settled about the reading and why.
+    that everything depends on, by names that are the same on every machine: their hashes are remembered between runs;
+    ``place(row) -> str``, where the row of that position lies (``income.csv:17``); ``inferred() -> list[Inference]``,
+    what was settled about the reading and why.
 
     A complete one::
 

@@ -37,6 +37,11 @@ class _Stopped(Exception):
     """Raised inside a fit that was asked to end; the trees grown so far are kept."""
 
 
+# Below this many rows threads wait for each other longer than they work.
+ROWS_FOR_THREADS = 10_000
+GAIN = 1e-4
+
+
 class HistBoosting:
     """Boosted trees on binned features (Ke et al. 2017, LightGBM; scikit-learn's implementation).
 
@@ -140,11 +145,15 @@ class HistBoosting:
             known = np.isin(valid.target, self.seen) if self.classes else np.ones(valid.rows, dtype=bool)
             if known.any():
                 held = {"X_val": self._matrix(valid)[known], "y_val": valid.target[known]}
-                options |= {"early_stopping": True, "n_iter_no_change": self.patience, "scoring": "loss"}
+                # A gain below this, relative to what there is to explain, is not worth a round.
+                tolerance = GAIN * (1.0 if self.classes else float(np.var(np.asarray(train.target))) or 1.0)
+                options |= {
+                    "early_stopping": True, "n_iter_no_change": self.patience, "scoring": "loss", "tol": tolerance,
+                }  # fmt: skip
         estimator = (HistGradientBoostingClassifier if self.classes else HistGradientBoostingRegressor)(**options)
         _watch(estimator, context, self.max_iter, ends)
         try:
-            with threadpool_limits(context.threads):
+            with threadpool_limits(context.threads if train.rows >= ROWS_FOR_THREADS else 1):
                 estimator.fit(self._matrix(train), train.target, sample_weight=train.weight, **held)
         except _Stopped:
             context.events.message("hist_boosting was asked to stop and keeps the trees grown so far")

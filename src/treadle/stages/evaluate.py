@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.core import registry
 from treadle.core.errors import TreadleError
-from treadle.core.predictor import Predictor, anomaly_codes, label_text
+from treadle.core.labels import anomaly_codes, label_text
+from treadle.core.predictor import Predictor
 from treadle.core.tasks import task_named
 from treadle.core.types import Context, Metered, Outcomes, Schema
 from treadle.spec.base import seconds
@@ -75,7 +76,7 @@ def run(job: Job) -> Evaluation:
         outcomes = predictor.predict_codes(predictor.align(test, target=_labelled(predictor, test)))
     if job.spec.data.positive is not None and outcomes.task == "anomaly" and outcomes.truth is not None:
         labels = label_text(test[str(predictor.schema.target)]).fill_null("")
-        outcomes = replace(outcomes, truth=anomaly_codes(labels, str(job.spec.data.positive)))
+        outcomes = replace(outcomes, truth=anomaly_codes(labels, job.spec.data.positive))
     outcomes = replace(outcomes, weight=_weight(job.spec, test))
     _table(outcomes, rows, fold).write_parquet(job.folder / "predictions.parquet")
     names = wanted(job.spec)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.core import registry
 from treadle.core.folds import fold_numbers
-from treadle.core.predictor import Predictor, classes_of
+from treadle.core.labels import classes_of
+from treadle.core.predictor import Predictor
 from treadle.core.types import Context, Outcomes, Schema
 from treadle.spec.spec import Spec
 
@@ -59,9 +60,8 @@ class Judge:
         self.spec, self.schema, self.frame = spec, schema, frame
         self.task = str(spec.task)
         self.metric = spec.evaluate.metrics[0]
-        positive = None if spec.data.positive is None else str(spec.data.positive)
         target = str(schema.target)
-        self.classes = classes_of(frame[target], positive) if self.task == "classification" else ()
+        self.classes = classes_of(frame[target], spec.data.positive) if self.task == "classification" else ()
         self.context = replace(context, task=self.task, classes=len(self.classes), metric=self.metric)
         part = splits["part"]
         self.train = part.eq("train").fill_null(False).arg_true().to_numpy()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from treadle.core.errors import listing
-from treadle.core.predictor import label_text
+from treadle.core.labels import label_text
 from treadle.core.types import Field
 from treadle.stages import suspects
 from treadle.stages.split import labelled

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.core import registry
 from treadle.core.errors import TreadleError, did_you_mean, listing, raise_all
-from treadle.core.predictor import label_text
+from treadle.core.labels import label_text, named_label
 from treadle.core.types import DROPPED, FEATURE, GROUP, SERIES, TARGET, Field, Schema
 from treadle.core.types import TIME as TIME_ROLE
 from treadle.core.values import MISSING
@@ -427,12 +427,10 @@ def _check_roles(schema: Schema, data: Data) -> None:
             problems.append(TreadleError(f"the target {target.name!r} has one value only ({only!r})",
                                          where="data.target", expected="at least two"))  # fmt: skip
         if data.positive is not None and target.categories:
-            asked = str(data.positive).lower() if isinstance(data.positive, bool) else str(data.positive)
-            if asked not in target.categories:
-                problems.append(TreadleError(
-                    f"the target has no class {asked!r}{did_you_mean(asked, target.categories)}", where="data.positive",
-                    expected=f"one of {listing(target.categories)}",
-                ))  # fmt: skip
+            try:
+                named_label(data.positive, target.categories)
+            except TreadleError as error:
+                problems.append(error)
     for place, name, kinds in (("data.time", data.time, ("time", "number")), ("data.weight", data.weight, ("number",))):
         if name is not None and schema.field(name).kind not in kinds:
             field = schema.field(name)

@@ -54,7 +54,7 @@ def parts_of(column: pl.Series, *, values: int = VALUES, bins: int = BINS) -> Pa
     name = column.name
     if (column.dtype.is_numeric() or column.dtype.is_temporal()) and column.n_unique() > values:
         return _spans(column, bins)
-    from treadle.core.predictor import label_text
+    from treadle.core.labels import label_text
 
     text = label_text(column)
     counts = text.drop_nulls().rename("value").value_counts()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from treadle.core.errors import TreadleError, did_you_mean, listing
-from treadle.core.predictor import label_text
+from treadle.core.labels import label_text
 from treadle.core.tasks import task_named
 from treadle.spec.spec import Spec
 from treadle.spec.split import Split

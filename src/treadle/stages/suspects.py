@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from treadle.core.errors import listing
-from treadle.core.predictor import classes_of, label_text
+from treadle.core.labels import classes_of, label_text
 from treadle.core.types import Field
 from treadle.stages.values import Finding
 

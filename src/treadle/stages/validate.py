@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.core import registry
 from treadle.core.errors import TreadleError, listing, raise_all
-from treadle.core.predictor import label_text
+from treadle.core.labels import label_text
 from treadle.core.types import Field
 from treadle.spec.data import Expectation
 from treadle.spec.spec import Spec

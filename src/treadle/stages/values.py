@@ -171,8 +171,8 @@ class Evaluation:
         metrics, baseline: by name, of the model, and of always saying the majority class or the mean.
         rows: number of test rows.
         metric: the one that decides.
-        curves: points for the plots, by name: ``roc``, ``precision_recall``, ``calibration``, ``threshold``, ``scores``,
-            ``residuals`` (their form stands at the head of `treadle.stages.curves`), and
+        curves: points for the plots, by name: ``roc``, ``precision_recall``, ``calibration``, ``threshold``,
+            ``scores``, ``residuals`` (their form stands at the head of `treadle.stages.curves`), and
             ``learning``: ``{"metric", "rows": [...], "value": [...], "low": [...], "high": [...]}``.
         confusion: rows by true (first index) and predicted class.
         fairness: by sensitive column: ``groups`` (by label: ``rows`` and rates) and each measure as
