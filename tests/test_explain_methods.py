@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -20,22 +23,16 @@ from treadle.testing.explain import check_explainer, example_predictor, example_
 
 FRAME = example_rows()
 USER = ("number", "noise", "city", "member", "note")
-QUICK = {
-    "auto": {},
-    "keras_mlp": {"epochs": 2},
-    "mlp": {"epochs": 2},
-    "random_forest": {"trees": 10},
-    "extra_trees": {"trees": 10},
-}
+QUICK = {"trees": 10, "n_estimators": 20, "rounds": 20, "iterations": 20, "max_iter": 50, "epochs": 2, "max_epochs": 2}
+DEEP = {"torch", "keras", "tensorflow"}
 
 
 def quick_options(model: str) -> dict[str, object]:
     known = options_of(registry.load("models", model))
-    wanted = {**QUICK.get(model, {}), "n_estimators": 20, "iterations": 20, "max_iter": 50, "max_epochs": 2}
-    return {name: value for name, value in wanted.items() if name in known}
+    return {name: value for name, value in QUICK.items() if name in known}
 
 
-def supervised() -> list[tuple[str, str]]:
+def supervised() -> list[Any]:
     cases = []
     for name in registry.names("models"):
         component = registry.load("models", name)
@@ -43,7 +40,8 @@ def supervised() -> list[tuple[str, str]]:
             continue
         for task, targets in (("classification", ("two", "three")), ("regression", ("value",))):
             if task in component.tags.tasks:
-                cases += [(name, target) for target in targets]
+                marks = pytest.mark.slow if DEEP & set(component.tags.requires) else ()
+                cases += [pytest.param(name, target, marks=marks) for target in targets]
     return cases
 
 
@@ -107,6 +105,29 @@ def test_permutation_shap_of_a_linear_model_is_its_closed_form() -> None:
     exact = (matrix[:3] - matrix[3]) * predictor.model.weights[0]  # type: ignore[attr-defined]
     np.testing.assert_allclose(values, by_user_column(exact, swap.features.columns, swap.columns), atol=1e-5)
     assert base == pytest.approx(predictor.predict(FRAME.slice(10, 1))["prediction"][0])
+
+
+def test_permutation_shap_agrees_with_counting_all_coalitions() -> None:
+    """Shapley's formula over all 2^5 coalitions, each averaged over the background (Shapley 1953)."""
+    predictor = example_predictor("hist_boosting", "value", FRAME)
+    rows, typical = FRAME.head(3), FRAME.slice(20, 5)
+    swap = Swap(predictor, rows, typical)
+    width = len(swap.columns)
+    worth = {}
+    for mask in range(2**width):
+        inside = np.array([bool(mask >> place & 1) for place in range(width)])
+        index = np.where(inside, np.arange(3)[:, None, None], (3 + np.arange(5))[None, :, None])
+        worth[mask] = swap.outputs(index.reshape(-1, width)).reshape(3, 5).mean(axis=1)
+    exact = np.zeros((3, width))
+    for place in range(width):
+        for mask in worth:
+            if not mask >> place & 1:
+                size = mask.bit_count()
+                weight = math.factorial(size) * math.factorial(width - size - 1) / math.factorial(width)
+                exact[:, place] += weight * (worth[mask | 1 << place] - worth[mask])
+    many = pl.concat([typical] * 60)
+    found = explain_rows(predictor, rows, many, options={"how": "permutation", "rounds": many.height})
+    np.testing.assert_allclose(found.values, exact, atol=0.05)
 
 
 @settings(max_examples=15, deadline=None)

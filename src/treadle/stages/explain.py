@@ -195,12 +195,12 @@ def _shap(
     shown = [item.column for item in ranked[:SHOWN]]
     places = [found.columns.index(name) for name in shown]
     data = predictor.align(used)
+    absent = [None] * used.height
+    cells = [[_plain(value) for value in data[name]] if name in data.columns else absent for name in shown]
     return ranked, {
         "columns": shown,
         "values": [[float(f"{value:.4g}") for value in row] for row in found.values[:, places].tolist()],
-        "data": [
-            [_plain(data[name][row]) if name in data.columns else None for name in shown] for row in range(used.height)
-        ],
+        "data": [list(row) for row in zip(*cells, strict=True)],
         "kinds": [predictor.schema.field(name).kind if name in data.columns else "" for name in shown],
         "base": found.base,
         "scale": found.scale,
