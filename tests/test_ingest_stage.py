@@ -288,6 +288,19 @@ def test_rows_keep_their_order_across_batches(run: Ingest, tmp_path: Path, monke
     assert limited.rows == 1234 and some["a"].to_list() == frame["a"].head(1234).to_list()
 
 
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=20), st.integers(1, 20))
+@settings(max_examples=50, deadline=None)
+def test_the_sample_is_spread_evenly(sizes: list[int], least: int) -> None:
+    spread, seen = ingest.Spread(least), 0
+    for size in sizes:
+        spread.add(pl.DataFrame({"i": range(seen, seen + size)}))
+        seen += size
+    found = spread.frame()["i"]
+    assert min(seen, least) <= len(found) <= 2 * least + 1
+    assert found[0] == 0 and found.diff().drop_nulls().n_unique() <= 1
+    assert len(found) < 2 or seen - found[-1] <= found[1] - found[0]
+
+
 def test_several_sources(run: Ingest, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,p\n2,q\n")
     pl.DataFrame({"y": ["p"], "x": [3.5]}).write_parquet(tmp_path / "b.parquet")

@@ -60,12 +60,14 @@ class Raw:
     Attributes:
         frame: over all of them.
         rows: how many.
+        sample: some of them, evenly spread over all.
         digest: their hash, where it was asked for.
         parts: the files of the spool, none where the source itself is read again.
     """
 
     frame: pl.LazyFrame
     rows: int
+    sample: pl.DataFrame
     digest: str | None = None
     parts: tuple[Path, ...] = ()
 
@@ -116,20 +118,61 @@ def _raw(lazy: pl.LazyFrame, found: list[Any], spool: Path, events: Events, *, h
     import polars as pl
 
     if not hashed and all(tags_of(source).columnar for source in found):
-        return Raw(lazy, int(lazy.select(pl.len()).collect(engine="streaming").item()))
+        rows = int(lazy.select(pl.len()).collect(engine="streaming").item())
+        return Raw(lazy, rows, lazy.gather_every(max(1, rows // SAMPLE)).collect(engine="streaming"))
     spool.mkdir()
     digest = RowHash() if hashed else None
+    spread = Spread(SAMPLE)
     rows = 0
     for number, batch in enumerate(batches(lazy, events)):
         if digest is not None:
             digest.update(batch)
         batch.write_parquet(spool / f"{number:06d}.parquet", compression="lz4", statistics=False)
+        spread.add(batch)
         rows += batch.height
         events.progress("reading", rows)
     if rows == 0:
-        return Raw(lazy, 0)
+        return Raw(lazy, 0, pl.DataFrame(schema=lazy.collect_schema()))
     parts = sorted(spool.glob("*.parquet"))
-    return Raw(pl.scan_parquet(parts), rows, digest.hexdigest() if digest else None, tuple(parts))
+    return Raw(pl.scan_parquet(parts), rows, spread.frame(), digest.hexdigest() if digest else None, tuple(parts))
+
+
+class Spread:
+    """Every so many-th row of a stream whose length nobody knows: ``least`` to twice that many of them.
+
+    Whenever there are more, every second one is let go, and from then on only every second one is taken.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._step = 1
+        self._seen = 0
+        self._kept: list[pl.DataFrame] = []
+
+    def add(self, batch: pl.DataFrame) -> None:
+        """Take in the next rows."""
+        import polars as pl
+
+        first = -self._seen % self._step
+        self._seen += batch.height
+        if first < batch.height:
+            self._kept.append(batch if self._step == 1 else _anew(batch.gather_every(self._step, first)))
+        while sum(map(len, self._kept)) > 2 * self._least:
+            self._kept = [_anew(pl.concat(self._kept).gather_every(2))]
+            self._step *= 2
+
+    def frame(self) -> pl.DataFrame:
+        """The rows kept, in their order."""
+        import polars as pl
+
+        return pl.concat(self._kept)
+
+
+def _anew(frame: pl.DataFrame) -> pl.DataFrame:
+    """A copy of its own: the few texts of a selection would hold on to the memory of all that they are taken from."""
+    import polars as pl
+
+    return pl.DataFrame(frame.to_dict(as_series=False), schema=frame.schema)
 
 
 def batches(lazy: pl.LazyFrame, events: Events) -> Iterator[pl.DataFrame]:
@@ -152,13 +195,11 @@ def _write(raw: Raw, data: Data, found: list[Any], job: Job) -> Any:
     import polars as pl
     from polars.io.plugins import register_io_source
 
-    sample = raw.frame.gather_every(max(1, raw.rows // SAMPLE)).collect(engine="streaming")
-
     def place(row: int) -> str:
         return place_of(found, row)
 
-    settled = settle(raw.frame, lambda: raw.batches(job.events), sample, data, place)
-    empty = convert(sample.clear(), settled, 0, place)
+    settled = settle(raw.frame, lambda: raw.batches(job.events), raw.sample, data, place)
+    empty = convert(raw.sample.clear(), settled, 0, place)
 
     def converted(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, size: int | None
@@ -172,7 +213,7 @@ def _write(raw: Raw, data: Data, found: list[Any], job: Job) -> Any:
     target = job.folder / "data.parquet"
     lazy = register_io_source(converted, schema=empty.schema)
     lazy.sink_parquet(target, compression="zstd", compression_level=1, row_group_size=BATCH)
-    return describe(pl.scan_parquet(target), raw.rows, settled, sample, data)
+    return describe(pl.scan_parquet(target), raw.rows, settled, raw.sample, data)
 
 
 @contextmanager
