@@ -75,6 +75,7 @@ def reproduce(facts: RunFacts) -> Section:
     changed = " (with changes that were not committed)" if facts.code.get("changed") else ""
     pairs.append(("Project's commit", f"{facts.code['commit']}{changed}" if facts.code.get("commit") else ""))
     pairs.append(("Treadle's code", str(facts.code.get("hash") or "")))
+    pairs.append(("python", str(facts.code.get("python") or "")))
     pairs += [(name, version) for name, version in facts.versions.items()]
     digest = facts.of_stage("register").get("digest")
     if digest:
