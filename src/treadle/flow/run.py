@@ -189,6 +189,7 @@ def _write_run(going: _Round, result: Run) -> None:
     from treadle.report.run_report import write_report
 
     root = going.workspace.root
+    going.workspace.sweep()
     results.set_aside(result.folder)
     with new_folder(result.folder) as temporary:
         write_spec(result.spec, temporary / "treadle.yaml")
