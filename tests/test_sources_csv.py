@@ -114,7 +114,8 @@ def test_cut_off_gzip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "where"), [({"separator": ";;"}, "data.options.separator"), ({"encoding": "klingon"}, "data.options.enc")]
+    ("options", "where"),
+    [({"separator": ";;"}, "data.options.separator"), ({"encoding": "klingon"}, "data.options.enc")],
 )
 def test_wrong_options(path: Path, options: dict[str, Any], where: str) -> None:
     with pytest.raises(TreadleError) as caught:
