@@ -14,6 +14,7 @@ from treadle.core.options import Doc, Range
 from treadle.core.types import Context, Features, ModelTags, Needs
 from treadle.models._auto_search import Search, member_output
 from treadle.models._ensemble import greedy_weights, prune
+from treadle.models._sklearn import read_facts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -163,9 +164,11 @@ class Auto:
         from treadle.core.jsonable import decode
         from treadle.core.types import Schema
 
-        data = read_json(folder / "auto.json")
-        self.classes = int(data["classes"])
-        self.quantiles, self.residuals = tuple(data["quantiles"]), [float(value) for value in data["residuals"]]
+        path = folder / "auto.json"
+        data = read_json(path)
+        facts = read_facts(path, classes=int, quantiles=list, residuals=list)
+        self.classes = int(facts["classes"])
+        self.quantiles, self.residuals = tuple(facts["quantiles"]), list(facts["residuals"])
         self.table = list(data["leaderboard"])
         schema: Schema = decode(Schema, data["schema"])
         steps = {name: [(step, dict(given)) for step, given in chosen] for name, chosen in data["steps"].items()}
@@ -180,6 +183,8 @@ class Auto:
             self.names.append(str(item["name"]))
             self.options.append(dict(item["options"]))
             self.weights.append(float(item["weight"]))
+            if not 0 < self.weights[-1] <= 1:
+                raise TreadleError("a member's weight is not between 0 and 1", where=path)
             self.needs.append(need)
             if not 1 <= int(item["models"]) <= 100:
                 raise TreadleError("the ensemble's members do not fit together", where=folder)
