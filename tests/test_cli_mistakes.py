@@ -42,17 +42,17 @@ def runs_of(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("data: {source: toy.csv, targt: label}", ["data.targt", "did you mean 'target'", "treadle.yaml:1"]),
-        ("data: {source: toy.csv, target: lable}", ["'lable'", "did you mean 'label'"]),
+        ("data: {source: toy.csv, targett: label}", ["data.targett", "did you mean 'target'", "treadle.yaml:1"]),
+        ("data: {source: toy.csv, target: labell}", ["'labell'", "did you mean 'label'"]),
         ("data: {source: toy.csv, target: nothing}", ["'nothing'", "data.target", "label"]),
-        ("data: {source: toy.csv, target: label, drop: [vlaue]}", ["'vlaue'", "did you mean 'value'"]),
+        ("data: {source: toy.csv, target: label, drop: [valuee]}", ["'valuee'", "did you mean 'value'"]),
         ("data: {source: toy.csv, target: label, time: when}", ["'when'", "data.time"]),
         ("treadle: 99\ndata: {source: toy.csv}", ["format 99", "upgrade"]),
-        (SPEC.replace("linear", "linaer"), ["linaer", "did you mean 'linear'"]),
+        (SPEC.replace("linear", "linearr"), ["linearr", "did you mean 'linear'"]),
         (SPEC + "features: {age: [clipp]}", ["clipp", "did you mean 'clip'"]),
         (SPEC + "features: {agge: [clip]}", ["agge", "did you mean 'age'"]),
-        (SPEC.replace("10}", "10, metrics: [acuracy]}"), ["acuracy", "did you mean 'accuracy'"]),
-        (SPEC.replace("10}", "10, gates: [acuracy >= 0.5]}"), ["acuracy", "did you mean 'accuracy'"]),
+        (SPEC.replace("10}", "10, metrics: [accuracyy]}"), ["accuracyy", "did you mean 'accuracy'"]),
+        (SPEC.replace("10}", "10, gates: [accuracyy >= 0.5]}"), ["accuracyy", "did you mean 'accuracy'"]),
         (SPEC.replace("10}", "10, gates: ['accuracy > = 0.5']}"), ["gate"]),
         (SPEC.replace("10}", "10, slices: [ctiy]}"), ["ctiy", "did you mean 'city'"]),
         (SPEC.replace("linear}", "linear, options: {nonsense: 1}}"), ["nonsense"]),
@@ -148,7 +148,7 @@ def test_bad_encoding_is_read_or_told(make_project: Make) -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["nonsense", "=3", "model.options.=3", "data.source.deep=1", "modle.name=linear", "evaluate.bootstrap=x"],
+    ["nonsense", "=3", "model.options.=3", "data.source.deep=1", "modelz.name=linear", "evaluate.bootstrap=x"],
 )
 def test_set_nonsense(override: str, make_project: Make) -> None:
     folder = make_project(SPEC, toy=toy_frame(60))
@@ -159,10 +159,10 @@ def test_set_nonsense(override: str, make_project: Make) -> None:
     "arguments",
     [
         ["nonsense"], ["run", "--nonsense"], ["predict"], ["predict", "new.csv"], ["show", "20990101"],
-        ["run", "--force", "nonsense"], ["components", "modles"], ["components", "models", "linaer"],
+        ["run", "--force", "nonsense"], ["components", "modelss"], ["components", "models", "linearr"],
         ["init", ".", "--example", "irys"], ["init", "--example", "iris"], ["promote", "7"], ["rollback"], ["trace"],
         ["compare", "1", "2"], ["report"], ["evaluate", "--data", "toy.csv"], ["init", "new", "--data", "gone.csv"],
-        ["init", "new", "--data", "toy.csv", "--target", "lable"], ["init", "new", "--data", "a", "--example", "iris"],
+        ["init", "new", "--data", "toy.csv", "--target", "labell"], ["init", "new", "--data", "a", "--example", "iris"],
         ["runs", "--last", "0"], ["runs", "--project", "/no/such/folder"], ["doctor", "--project", "/no/such/folder"],
         ["schema", "-o", "/proc/nonsense/schema.json"],
     ],
@@ -183,7 +183,7 @@ def test_no_project_here(tmp_path: Path) -> None:
 
 
 def test_several_mistakes_are_told_at_once(make_project: Make) -> None:
-    folder = make_project("data: {source: toy.csv, targt: x}\nmodle: {}\nsplit: {test: 2}", toy=toy_frame(60))
+    folder = make_project("data: {source: toy.csv, targett: x}\nmodelz: {}\nsplit: {test: 2}", toy=toy_frame(60))
     error = refused("check", cwd=folder).json["error"]
     assert len(error["others"]) == 2
 
@@ -234,7 +234,7 @@ def test_rows_that_do_not_fit_the_model(trained: Path, tmp_path: Path) -> None:
         refused(verb[0], *verb[1:], tmp_path / "empty.csv", cwd=trained)
     refused("explain", "toy.csv", "--method", "shapp", cwd=trained)
     refused("explain", "toy.csv", "--label", "maybe", cwd=trained)
-    refused("evaluate", "--data", "toy.csv", "--metric", "acuracy", cwd=trained)
+    refused("evaluate", "--data", "toy.csv", "--metric", "accuracyy", cwd=trained)
     refused("predict", "toy.csv", "-o", tmp_path / "out.xlsx", cwd=trained)
     refused("predict", "toy.csv", "-o", tmp_path, cwd=trained)
     refused("predict", "toy.csv", "-o", out, "--keep", "agge", cwd=trained)

@@ -120,4 +120,4 @@ def test_mistakes_raise_the_one_error(tmp_path: Path) -> None:
     with pytest.raises(treadle.TreadleError, match="run `treadle run` first"):
         project.champion()
     with pytest.raises(treadle.TreadleError, match="did you mean 'linear'"):
-        project.spec(["model.name=linaer"])
+        project.spec(["model.name=linearr"])

@@ -114,5 +114,5 @@ def test_the_start_is_quick(command: list[str], limit: float) -> None:
 def test_public_names() -> None:
     assert {"open", "Project", "TreadleError"} <= set(dir(treadle))
     assert treadle.TreadleError is __import__("treadle.core.errors", fromlist=["TreadleError"]).TreadleError
-    with pytest.raises(AttributeError, match="no attribute 'opne'"):
-        _ = treadle.opne
+    with pytest.raises(AttributeError, match="no attribute 'openn'"):
+        _ = treadle.openn
