@@ -210,7 +210,7 @@ def _plan(spec: Spec, project: Path, workspace: Workspace, first: Step, dataset:
         step = step_for(name, completed, before, workspace)
         before[name] = step.fingerprint
         steps.append(step)
-    return Plan(tuple(steps), completed, tuple(inferred))
+    return Plan(tuple(steps), completed, (*dataset.value.inferred, *inferred))
 
 
 @contextlib.contextmanager

@@ -38,7 +38,11 @@ def settings(spec: Spec) -> Any:
 
 def leaves(spec: Spec) -> list[tuple[str, str]]:
     """The models, the kinds of columns, the named steps and the deciding metric."""
-    found = [("models", name) for name in model_names(spec)]
+    named = model_names(spec)
+    # A model without columns of its own needs (`auto`) fits others, which it finds by their names.
+    if any(registry.load("models", name).tags.frame for name in named):
+        named = registry.names("models")
+    found = [("models", name) for name in named]
     found += [("modalities", name) for name in registry.names("modalities")]
     found += [("transforms", step) for steps in spec.steps().values() for step, _ in steps]
     return found + [("metrics", name) for name in spec.evaluate.metrics[:1]]

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -80,12 +81,15 @@ class Workspace:
         return sorted(path.name for path in folder.iterdir() if (path / "run.json").is_file())
 
     def find_run(self, prefix: str) -> str:
-        """The run whose id begins with ``prefix``.
+        """The run whose id begins with ``prefix``; ``latest`` is the last one, ``latest~1`` the one before it.
 
         Raises:
             TreadleError: no run, or more than one.
         """
         known = self.runs()
+        back = re.fullmatch(r"latest(?:~(\d+))?", prefix)
+        if back and int(back[1] or 0) < len(known):
+            return known[-1 - int(back[1] or 0)]
         found = [prefix] if prefix in known else [run for run in known if run.startswith(prefix)]
         if len(found) == 1:
             return found[0]
