@@ -19,6 +19,7 @@ help:  ## list the words
 .venv/base: .venv/pip pyproject.toml constraints.txt
 	@echo "installing what the demo needs (a minute or two)"
 	@$(PIP) --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 .venv/full: .venv/pip pyproject.toml constraints.txt

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INPUTS = ("ingest", "split", "train")
 VALUE = Explanation
-SECONDS = 0.5
+SECONDS = 0.2
 PATIENCE = 10.0
 ROWS = (1000, 500, 300, 100, 50, 20)
 REPEATS, WALKS, CURVES, POINTS, SHOWN = 5, 10, 6, 20, 15

@@ -6,6 +6,7 @@ Every verb may be repeated: what is there already is found again, never made twi
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -229,13 +230,30 @@ def _make_database(uri: str) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
+    empty = _empty_database()
     try:
-        engine = utils.create_sqlalchemy_engine_with_retry(f"sqlite:///{temporary}")
-        utils._initialize_tables(engine)
-        engine.dispose()
+        if empty.is_file():
+            shutil.copyfile(empty, temporary)
+        else:
+            engine = utils.create_sqlalchemy_engine_with_retry(f"sqlite:///{temporary}")
+            utils._initialize_tables(engine)
+            engine.dispose()
+            with contextlib.suppress(OSError):
+                empty.parent.mkdir(parents=True, exist_ok=True)
+                kept = temporary_beside(empty)
+                shutil.copyfile(temporary, kept)
+                kept.rename(empty)
         temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _empty_database() -> Path:
+    """Where an empty database of this very MLflow is kept: to make one takes some sixty migrations, seconds of work."""
+    from mlflow.version import VERSION
+
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(home).expanduser() / "treadle" / f"mlflow-{VERSION}.db"
 
 
 VERBS = ("record", "attach", "register", "alias", "models", "fetch")
