@@ -199,6 +199,14 @@ class Features:
     weight: Array | None = None
     steps: Mapping[str, Any] = field(default_factory=dict)
     group: Array | None = None
+    made: dict[Any, tuple[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What ``make`` makes of the blocks, made once for all models that ask under the same ``key``."""
+        held = self.made.get(key)
+        if held is None or held[0] is not self.blocks:
+            held = self.made[key] = (self.blocks, make())
+        return held[1]
 
     @property
     def rows(self) -> int:
@@ -219,6 +227,7 @@ class Features:
             target=part(self.target),
             weight=part(self.weight),
             group=part(self.group),
+            made={},
         )
 
     def of_kind(self, kind: str) -> list[Block]:

@@ -318,7 +318,7 @@ class Search:
             if needs not in self.encodings:
                 raw = self.features
                 encoding = Encoding(raw.schema, needs, raw.steps).fit(raw.frame)
-                self.encodings[needs] = (encoding, replace(raw, blocks=encoding.apply(raw.frame)))
+                self.encodings[needs] = (encoding, replace(raw, blocks=encoding.apply(raw.frame), made={}))
             return self.encodings[needs][1]
 
     def encoding(self, needs: Needs) -> Encoding:
@@ -328,15 +328,16 @@ class Search:
     # -- afterwards
 
     def refit(self, chosen: Sequence[Candidate]) -> None:
-        """Judged on the latest rows only: fit the chosen once more on all rows, heaviest first, while time lasts."""
-        if not self.latest:
-            return
+        """One model on all rows in place of a candidate's bag, while time lasts: where the latest rows judged, so that
+        they are learned from too; and for models that nothing stops early, whose bag is only slower."""
         with _one_thread_each(self.context.threads):
             for candidate in chosen:
-                left = self.started + self.budget - time.monotonic()
-                if candidate.seconds * 1.3 > left * self.context.threads or self.context.events.stopping:
-                    continue
                 tags = registry.load("models", candidate.name).tags
+                left = self.started + self.budget - time.monotonic()
+                needed = candidate.seconds / len(self.parts) * 1.5 / self.context.threads
+                wanted = self.latest or "settled" not in tags.can
+                if not wanted or needed > left or self.context.events.stopping:
+                    continue
                 settled = candidate.models[0].settled() if "settled" in tags.can else {}
                 model = registry.build("models", candidate.name, {**candidate.options, **settled})
                 features = self._encoded(tags.needs)
@@ -406,11 +407,12 @@ def _joined(train: Features, valid: Features | None) -> Features:
     group = None
     if train.group is not None and valid.group is not None:
         group = np.concatenate([train.group, valid.group])
-    return replace(train, frame=frame, target=target, weight=weight, group=group)
+    return replace(train, frame=frame, target=target, weight=weight, group=group, made={})
 
 
 def member_output(frame: pl.DataFrame, classes: int) -> Array:
     """A model's frame as an array: (rows, classes) probabilities or (rows, 1) values."""
-    if classes:
-        return frame.select([f"probability_{code}" for code in range(classes)]).to_numpy()
-    return frame.select("prediction").to_numpy()
+    import numpy as np
+
+    names = [f"probability_{code}" for code in range(classes)] or ["prediction"]
+    return np.stack([frame[name].to_numpy() for name in names], axis=1)

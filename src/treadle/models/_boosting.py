@@ -75,7 +75,7 @@ def matrix_of(features: Features, width: int | None = None) -> Array:
     """
     import numpy as np
 
-    matrix = np.ascontiguousarray(features.matrix())
+    matrix: Array = features.once("matrix", lambda: np.ascontiguousarray(features.matrix()))
     if not matrix.shape[1]:
         matrix = np.zeros((features.rows, 1), dtype=np.float32)
     if width is not None and matrix.shape[1] != width:

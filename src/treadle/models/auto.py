@@ -44,11 +44,13 @@ class Auto:
         *,
         folds: Annotated[int, Range(0, 20, tuned=False), Doc("folds of the bagging; 0 chooses by the rows")] = 0,
         members: Annotated[int, Range(1, 50, tuned=False), Doc("models in the ensemble at most")] = 4,
+        models_kept: Annotated[int, Range(1, 1000, tuned=False), Doc("fold models in the ensemble, about")] = 7,
         families: Annotated[tuple[str, ...], Doc("models to try; all that fit when empty")] = (),
         tune: Annotated[bool, Doc("search for better options when there is time left")] = True,
     ) -> None:
         self.folds = folds
         self.members = members
+        self.models_kept = models_kept
         self.families = families
         self.tune = tune
 
@@ -74,6 +76,9 @@ class Auto:
         weights = prune(weights)
         chosen = [(item, weight) for item, weight in zip(found, weights, strict=True) if weight > 0]
         search.refit([item for item, _ in chosen])
+        for item, weight in chosen:
+            # A bag as large as its weight: every model costs time in serving, and a light member needs no full bag.
+            item.models = item.models[: max(1, round(weight * self.models_kept))]
         self.weights = [float(weight) for _, weight in chosen]
         self.names = [item.name for item, _ in chosen]
         self.options = [item.options for item, _ in chosen]

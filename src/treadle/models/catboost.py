@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from treadle.core.types import Array
 
 ROWS_FOR_THREADS = 1000
+FEW_ROWS = 64
 
 
 class CatBoost:
@@ -106,19 +107,28 @@ class CatBoost:
         import numpy as np
         import polars as pl
 
+        codes = [position for position, flag in enumerate(self.codes) if flag]
+        if 0 < features.rows <= FEW_ROWS and features.target is None:
+            # Plain values, row by row: a tenth of the time that a table of a few rows takes.
+            parts = [block.values.tolist() for block in features.blocks.values()]
+            rows = [[value for row in pieces for value in row] or [0.0] for pieces in zip(*parts, strict=True)]
+            self._fits(len(rows[0]) if rows else 1)
+            return catboost.Pool(rows or [[0.0]] * features.rows, cat_features=codes, thread_count=1)
         columns = [
             pl.Series(f"f{position}", np.ascontiguousarray(values))
             for position, values in enumerate(
                 column for block in features.blocks.values() for column in block.values.T
             )
         ] or [pl.Series("f0", np.zeros(features.rows, dtype=np.float32))]  # fmt: skip
-        if len(columns) != len(self.codes):
-            raise TreadleError(f"the model learned from {len(self.codes)} columns and got {len(columns)}")
-        codes = [position for position, flag in enumerate(self.codes) if flag]
+        self._fits(len(columns))
         return catboost.Pool(
             pl.DataFrame(columns), features.target, cat_features=codes, weight=features.weight,
             thread_count=self._threads(features.rows),
         )  # fmt: skip
+
+    def _fits(self, width: int) -> None:
+        if width != len(self.codes):
+            raise TreadleError(f"the model learned from {len(self.codes)} columns and got {width}")
 
     def _boost(self, part: int, data: Any, held: Any, watch: Watch, context: Context) -> Any:
         import catboost
@@ -207,7 +217,8 @@ class CatBoost:
 
         shapes = [self._shape(part).outputs for part in range(len(self.boosters))]
         if features.rows:
-            pool, threads = self._pool(features), self._threads(features.rows)
+            threads = self._threads(features.rows)
+            pool = features.once(("catboost", self.codes, threads), lambda: self._pool(replace(features, target=None)))
             raw = [
                 np.asarray(booster.predict(pool, prediction_type="RawFormulaVal", thread_count=threads))
                 for booster in self.boosters

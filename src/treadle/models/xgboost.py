@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROWS_FOR_THREADS = 1000
 
+ROWS_FOR_THREADS = 1000
+
 
 class XGBoost:
     """Boosted trees of XGBoost on histograms; numbers with gaps and categories are taken as they are.
@@ -168,6 +170,7 @@ class XGBoost:
         import xgboost
 
         self.boosters = []
+        self.using = self.threads
         for model in self.models:
             booster = xgboost.Booster({"nthread": self.threads, "verbosity": 0})
             try:
@@ -177,6 +180,13 @@ class XGBoost:
                 raise TreadleError(f"XGBoost does not take the model ({first})", where=where) from None
             self.boosters.append(booster)
         return self
+
+    def _use(self, threads: int) -> None:
+        """Set the threads of the next predictions; to wake a second one for a few rows takes longer than the rows."""
+        if threads != self.using:
+            for booster in self.boosters:
+                booster.set_param({"nthread": threads})
+            self.using = threads
 
     def settled(self) -> dict[str, Any]:
         """The number of rounds that early stopping found."""
@@ -188,6 +198,7 @@ class XGBoost:
 
         matrix = matrix_of(features, self.width)
         if len(matrix):
+            self._use(self.threads if len(matrix) >= ROWS_FOR_THREADS else 1)
             found = [np.asarray(booster.inplace_predict(matrix)) for booster in self.boosters]
         else:
             found = [np.zeros((0, self.classes) if self.classes else 0), np.zeros((0, len(self.levels)))]
