@@ -44,7 +44,7 @@ lint: .venv/tools  ## style, layers, spelling
 	@$(BIN)/ruff format --check src tests benchmarks
 	@$(BIN)/ruff check src tests benchmarks
 	@$(BIN)/lint-imports
-	@$(BIN)/codespell src tests docs benchmarks README.md CONTRIBUTING.md
+	@$(BIN)/codespell src docs benchmarks README.md CONTRIBUTING.md
 
 types: .venv/tools  ## mypy, strict
 	@$(BIN)/mypy
