@@ -280,21 +280,32 @@ def draw_models(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
 
 def draw_trace(console: Console, data: Mapping[str, Any]) -> None:
     """The way back, one line a step."""
-    from treadle.core.jsonable import dumps
-
     for key in ("model", "bundle", "run", "tracking_run", "dataset", "split", "code", "libraries", "metrics", "gates"):
         value = data.get(key)
         if isinstance(value, Mapping):
-            parts = [f"{name} {item if isinstance(item, str | int) else dumps(item)}" for name, item in value.items()]
-            value = ", ".join(parts)
+            value = ", ".join(f"{name} {_said(item)}" for name, item in value.items())
         elif isinstance(value, list):
-            value = ", ".join(item if isinstance(item, str) else dumps(item) for item in value) or "-"
+            value = ", ".join(map(_said, value)) or "-"
         console.print(f"[dim]{key:<13}[/]{escape(str(value))}", soft_wrap=True)
     for entry in data["ledger"]:
         console.print(f"[dim]{'ledger':<13}[/]{entry['number']} {entry['when']} {entry['who']}: {entry['what']}",
                       soft_wrap=True)  # fmt: skip
     if data.get("spec"):
         console.print(f"\n[dim]spec[/]\n{escape(data['spec'])}", soft_wrap=True)
+
+
+def _said(value: Any) -> str:
+    """A fact in a line: a metric as its value with its interval, a gate as its rule with its verdict."""
+    if isinstance(value, Mapping) and "value" in value and "gate" not in value:
+        low, high = value.get("low"), value.get("high")
+        return number(value["value"]) + (f" ({span(low, high)})" if low is not None else "")
+    if isinstance(value, Mapping) and "gate" in value:
+        return f"{value['gate']} {'passed' if value.get('passed') else 'failed'}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name} {_said(item)}" for name, item in value.items()) or "-"
+    if isinstance(value, list):
+        return " ".join(map(_said, value)) or "-"
+    return "-" if value is None else str(value)
 
 
 def draw_ledger(console: Console, entries: Sequence[Any], verified: bool) -> None:
