@@ -74,8 +74,9 @@ def test_tasks_without_a_target(tmp_path: Path, task: str, model: str) -> None:
 
 def test_samples_fit_the_budget() -> None:
     assert explain._fitting(100, 1e-7, 1000) == 1000
-    assert explain._fitting(100, 1e-5, 1000) == 500
-    assert explain._fitting(100, 1e-5, 300) == 300
+    half = explain.SECONDS / 500 / 100
+    assert explain._fitting(100, half, 1000) == 500
+    assert explain._fitting(100, half, 300) == 300
     assert explain._fitting(100, 1e-3, 1000) == explain.ROWS[-1]
     assert explain._fitting(100, 1.0, 1000) == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
@@ -251,3 +252,12 @@ def test_the_code_of_helpers_counts() -> None:
     files = {path.name for path in reached([folder / "models" / "lightgbm.py"])}
     assert "lightgbm.py" in files and any(name.startswith("_") for name in files)
     assert code_version("split", ()) != code_version("validate", ())
+
+
+def test_ids_stand_in_the_order_of_time_within_a_second():
+    from treadle.flow.run import _new_id
+
+    moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    ids = [_new_id(moment + datetime.timedelta(milliseconds=step)) for step in (0, 7, 90, 500, 999, 1000)]
+    assert ids == sorted(ids) and len(set(ids)) == 6
+    assert len({_new_id(moment) for _ in range(50)}) > 40

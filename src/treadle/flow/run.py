@@ -172,7 +172,12 @@ def _identity(workspace: Workspace, steps: list[Step]) -> str:
         unfinished = not (workspace.run(pending["run"]) / "run.json").is_file()
         if pending["register"] == steps[-1].fingerprint and unfinished:
             return str(pending["run"])
-    return datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+    return _new_id(datetime.datetime.now(datetime.UTC))
+
+
+def _new_id(now: datetime.datetime) -> str:
+    """Day, second, then milliseconds and chance: ids stand in the order of time also within a second."""
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03x}{secrets.token_hex(2)[:3]}"
 
 
 def _as_it_was(result: Run) -> Run:
