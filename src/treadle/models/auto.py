@@ -44,7 +44,7 @@ class Auto:
         *,
         folds: Annotated[int, Range(0, 20, tuned=False), Doc("folds of the bagging; 0 chooses by the rows")] = 0,
         members: Annotated[int, Range(1, 50, tuned=False), Doc("models in the ensemble at most")] = 4,
-        models_kept: Annotated[int, Range(1, 1000, tuned=False), Doc("fold models in the ensemble, about")] = 4,
+        models_kept: Annotated[int, Range(1, 1000, tuned=False), Doc("fold models in the ensemble, about")] = 6,
         families: Annotated[tuple[str, ...], Doc("models to try; all that fit when empty")] = (),
         tune: Annotated[bool, Doc("search for better options when there is time left")] = True,
     ) -> None:
